@@ -82,7 +82,7 @@ def test_a_data_folder_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_ports_that_are_taken_or_are_none(taken: str, tmp_path: Path) -> None:
-    simulators = ("-m", "devstack.simulators", "--data", str(tmp_path), "--apns-port", "0")
+    simulators = ("-m", "devstack.simulators", "--data", str(tmp_path), "--apns-port", "0", "--apns-sandbox-port", "0")
     for ports in (("--http-port", taken, "--smtp-port", "0"), ("--smtp-port", taken, "--http-port", "0")):
         status, said = ended(*simulators, *ports)
         assert (status, "in use" in said, taken in said, said.count("\n")) == (1, True, True, 1)

@@ -43,7 +43,7 @@ async def test_an_update_reaches_the_worker_with_the_time_of_acceptance(gateway)
     assert (await post(gateway, UPDATE)).status_code == 202
     found = await message(gateway)
     assert found["recipient"]["push_tokens"] == [
-        {"provider": "apns", "token": TOKEN.lower(), "kind": "token", "keys": None}
+        {"provider": "apns", "token": TOKEN.lower(), "kind": "token", "keys": None, "environment": None}
     ]
     assert found["fixed_recipient"] is True  # so that a dead token is no user's
     activity = live(found)
@@ -163,6 +163,7 @@ async def test_only_tokens_that_the_caller_gives_have_live_activities(gateway, c
         ({"provider": "fcm", "token": TOKEN}, "to.push_tokens.0"),
         ({"token": TOKEN}, "to.push_tokens.0.provider"),
         ({"provider": "apns", "token": TOKEN, "kind": "topic"}, "to.push_tokens.0.kind"),
+        ({"provider": "apns", "token": TOKEN, "environment": "development"}, "to.push_tokens.0.environment"),
         (7, "to.push_tokens.0"),
         ("ab" * 32, "to.push_tokens.0"),
     ],
@@ -185,3 +186,13 @@ async def test_tokens_of_both_providers_are_devices_and_one_person(gateway) -> N
     found = [orjson.loads(one) for one in await gateway.published("push.queue", 2)]
     providers = {one["provider"] for one in found[0]["recipient"]["push_tokens"]}
     assert providers == {"fcm", "apns"}
+
+
+@pytest.mark.parametrize("environment", ["production", "sandbox", None])
+async def test_a_token_may_name_its_environment_and_is_one_recipient_in_both(gateway, environment) -> None:
+    named, headers = {"provider": "apns", "token": TOKEN, "environment": environment}, gateway.token()
+    for given in (named, {"provider": "apns", "token": TOKEN}):
+        assert (await post(gateway, to={"push_tokens": [given]}, headers=headers)).status_code == 202
+    first, second = [NotificationMessage.model_validate_json(one) for one in await gateway.published("push.queue", 2)]
+    assert {one.recipient.push_tokens[0].environment for one in (first, second)} == {environment, None}
+    assert first.user_id == second.user_id

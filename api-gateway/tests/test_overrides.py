@@ -197,7 +197,8 @@ async def test_it_goes_to_a_topic_or_a_condition_as_one_recipient(gateway, to) -
     assert (await post(gateway, to=to)).status_code == 202
     [message] = await messages(gateway)
     [(kind, text)] = to.items()
-    assert message["recipient"]["push_tokens"] == [{"provider": "fcm", "token": text, "kind": kind, "keys": None}]
+    [device] = message["recipient"]["push_tokens"]
+    assert device == {"provider": "fcm", "token": text, "kind": kind, "keys": None, "environment": None}
     assert message["fixed_recipient"] is True
 
 

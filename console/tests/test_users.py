@@ -36,3 +36,12 @@ async def test_a_device_is_removed_after_a_page_that_asks(admin: Browser, system
     assert "an administrator removed it" in (await admin.open(page)).text
     assert (await admin.open(path)).status_code == 404
     assert (await admin.open(f"{page}/devices/x/remove")).status_code == 404
+
+
+async def test_a_device_of_apples_sandbox_says_so(admin: Browser, system: System) -> None:
+    page = f"/users/{system.user()['id']}"
+    token = (uuid4().hex + uuid4().hex)[:64]
+    for environment, expected in ((None, False), ("sandbox", True)):
+        given = {"provider": "apns", "token": token, "environment": environment}
+        system.call("POST", f"{page}/push-tokens", {"push_token": given})
+        assert ('<span class="tag">sandbox</span>' in (await admin.open(page)).text) == expected

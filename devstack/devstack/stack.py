@@ -177,6 +177,7 @@ def _apps(
         vapid_private_key_file=simulators.vapid_key,
         vapid_subject="mailto:push@example.com",
         apns_base_url=simulators.apns_url,
+        apns_sandbox_base_url=simulators.apns_sandbox_url,
         apns_private_key_file=simulators.apns_key,
         apns_key_id=KEY_ID,
         apns_team_id=TEAM_ID,

@@ -10,23 +10,16 @@ import structlog
 from chassis.errors import DependencyUnavailable
 from chassis.http.client import ServiceClient
 from contracts.messages import NotificationMessage
-from contracts.recipients import (
-    PROVIDERS,
-    EmailRecipient,
-    PushProvider,
-    PushRecipient,
-    PushToken,
-    device_fingerprint,
-)
+from contracts.recipients import ApnsEnvironment, EmailRecipient, PushRecipient, PushToken, device_fingerprint
 from contracts.users import DeadPushToken
 from delivery.channel import Completed, DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
-from push_service.senders.sender import Sender
+from push_service.senders.sender import PROVIDER_NAMES, ProviderName, Sender, provider_of
 from templating import CompiledTemplate, RenderedPush
 
 log = structlog.get_logger()
 
-_PROVIDERS = {name: frozenset((name,)) for name in PROVIDERS}
+_PROVIDERS = {name: frozenset((name,)) for name in PROVIDER_NAMES}
 
 
 class PushChannel:
@@ -35,10 +28,13 @@ class PushChannel:
     name: Literal["push"] = "push"
     suppression_list = None  # the user service removes dead devices, so they are not targets any more
 
-    def __init__(self, senders: Mapping[PushProvider, Sender], users: ServiceClient) -> None:
-        """`senders`: by the name of the provider that a device has."""
+    def __init__(
+        self, senders: Mapping[ProviderName, Sender], users: ServiceClient, *, apns_environment: ApnsEnvironment
+    ) -> None:
+        """`apns_environment`: that of Apple's devices that name none."""
         self._senders = senders
         self._users = users
+        self._apns_environment: ApnsEnvironment = apns_environment
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[PushToken]]:
         if not isinstance(recipient, PushRecipient):
@@ -56,7 +52,7 @@ class PushChannel:
         return Completed(content, lambda: None)
 
     def providers_for(self, target: Target[PushToken]) -> frozenset[str]:
-        return _PROVIDERS[target.address.provider]
+        return _PROVIDERS[self._provider(target.address)]
 
     async def open_session(self, provider: str) -> "PushChannel":  # noqa: ARG002 - the device names it again
         """Opens nothing: the provider's client keeps connections that carry many calls."""
@@ -67,7 +63,7 @@ class PushChannel:
 
     async def send(self, content: RenderedPush, target: Target[PushToken], context: DeliveryContext) -> Outcome:
         device = target.address
-        return await self._senders[device.provider].send(content, device, context)
+        return await self._senders[self._provider(device)].send(content, device, context)
 
     async def was_taken(self, message: NotificationMessage) -> bool:  # noqa: ARG002
         """No provider reports anything."""
@@ -79,6 +75,9 @@ class PushChannel:
         match outcome:
             case Permanent(dead_recipient=True) if not message.fixed_recipient:  # its devices belong to no user
                 await self._remove(message.user_id, DeadPushToken(token=target.address.token, age_seconds=age_seconds))
+
+    def _provider(self, device: PushToken) -> ProviderName:
+        return provider_of(device, self._apns_environment)
 
     async def _remove(self, user_id: UUID, dead: DeadPushToken) -> None:
         """Not repeated after a failure: the device's next notification gets the same response and tries again."""

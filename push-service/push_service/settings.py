@@ -1,14 +1,17 @@
 """The push service's settings, and the path of its migrations."""
 
 import re
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
+from contracts.recipients import ApnsEnvironment
 from contracts.services import PUSH_SERVICE
 from contracts.web_push import WebPushSettings
 from delivery.settings import WorkerSettings
@@ -18,7 +21,18 @@ from push_service.senders.fcm.google_auth import ServiceAccount, is_loopback, is
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 APPLE_ID = r"^([A-Z0-9]{10})?$"
+APNS_URL, APNS_SANDBOX_URL = "https://api.push.apple.com", "https://api.sandbox.push.apple.com"
+APNS_SANDBOX_HOSTS = {"api.sandbox.push.apple.com", "api.development.push.apple.com"}
 CONTACT = re.compile(r"(mailto:[^@\s?]+@|https://)([a-z0-9-]+\.)+[a-z]{2,}(/[!-~]*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ApnsEndpoints:
+    """The URLs of both environments. `default` is the environment of devices that name none."""
+
+    default: ApnsEnvironment
+    production: str
+    sandbox: str
 
 
 class PushSettings(WorkerSettings, WebPushSettings):
@@ -80,9 +94,18 @@ class PushSettings(WorkerSettings, WebPushSettings):
     apns_topic: str = Field(
         default="", description="The app: its bundle id", pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$"
     )
+    apns_environment: ApnsEnvironment = Field(
+        default="production",
+        description="The environment of APNs of devices that were registered without one: `production` (apps from the App "
+        "Store and TestFlight) or `sandbox` (apps that Xcode installed)",
+    )
     apns_base_url: str = Field(
-        default="https://api.push.apple.com",
-        description="APNs; https://api.sandbox.push.apple.com for apps that Xcode installed, another URL for a simulator",
+        default=APNS_URL,
+        description="APNs for production; another URL is for a simulator. The sandbox's URL is read as "
+        "APNS_ENVIRONMENT=sandbox, as in earlier releases",
+    )
+    apns_sandbox_base_url: str = Field(
+        default=APNS_SANDBOX_URL, description="APNs for the sandbox; another URL is for a simulator"
     )
     apns_timeout_seconds: float = Field(default=15.0, description="Seconds to wait for the answer of APNs", gt=0)
 
@@ -91,7 +114,7 @@ class PushSettings(WorkerSettings, WebPushSettings):
     def _empty_is_unset(cls, value: object) -> object:
         return value or None
 
-    @field_validator("fcm_base_url", "apns_base_url")
+    @field_validator("fcm_base_url", "apns_base_url", "apns_sandbox_base_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         is_plain_http(value)
@@ -121,6 +144,13 @@ class PushSettings(WorkerSettings, WebPushSettings):
         key = read_key("APNS_PRIVATE_KEY", self.apns_private_key, self.apns_private_key_file)
         return None if key is None else ApnsKey(key, self.apns_key_id, self.apns_team_id)
 
+    @cached_property
+    def apns(self) -> ApnsEndpoints:
+        """In earlier releases APNS_BASE_URL alone chose the environment, of all devices."""
+        if urlsplit(self.apns_base_url).hostname in APNS_SANDBOX_HOSTS:
+            return ApnsEndpoints("sandbox", APNS_URL, self.apns_base_url)
+        return ApnsEndpoints(self.apns_environment, self.apns_base_url, self.apns_sandbox_base_url)
+
     @field_validator("vapid_subject")
     @classmethod
     def _is_a_contact(cls, value: str | None) -> str | None:
@@ -143,7 +173,12 @@ class PushSettings(WorkerSettings, WebPushSettings):
     def _access_tokens_stay_secret(self) -> Self:
         """Plain http is allowed only for a simulator. In production a simulator must be on this host."""
         simulated = is_plain_http(self.fcm_base_url)
-        for name, url in (("FCM_BASE_URL", self.fcm_base_url), ("APNS_BASE_URL", self.apns_base_url)):
+        urls = {
+            "FCM_BASE_URL": self.fcm_base_url,
+            "APNS_BASE_URL": self.apns_base_url,
+            "APNS_SANDBOX_BASE_URL": self.apns_sandbox_base_url,
+        }
+        for name, url in urls.items():
             if self.production and is_plain_http(url) and not is_loopback(url):
                 raise ValueError(f"{name} must be https")
         token_uri = self.service_account.token_uri if self.service_account else ""

@@ -13,7 +13,6 @@ from chassis.http.public_addresses import PublicResolver
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen
-from contracts.recipients import PROVIDERS, PushProvider
 from contracts.services import PUSH_SERVICE
 from delivery.app import create_worker_app
 from delivery.providers import Provider, Providers
@@ -28,7 +27,7 @@ from push_service.senders.fcm.google_auth import ServiceAccount, google_access_t
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.fcm.validation import DRY_RUN_CONNECTIONS, DRY_RUN_SECONDS, TokenValidator
 from push_service.senders.http_client import HttpClient, system_authorities
-from push_service.senders.sender import Sender, Unconfigured
+from push_service.senders.sender import PROVIDER_NAMES, ProviderName, Sender, Unconfigured
 from push_service.senders.webpush.sender import WebPushSender
 from push_service.senders.webpush.vapid import Vapid
 from push_service.settings import PushSettings
@@ -40,9 +39,10 @@ DESCRIPTION = ServiceDescription(
     title="Push service",
     summary="Delivers push over FCM, Web Push and APNs. Its work comes over RabbitMQ; over HTTP it says how it is.",
 )
-FCM: PushProvider = "fcm"
-WEB_PUSH: PushProvider = "web_push"
-APNS: PushProvider = "apns"
+FCM: ProviderName = "fcm"
+WEB_PUSH: ProviderName = "web_push"
+APNS: ProviderName = "apns"
+APNS_SANDBOX: ProviderName = "apns_sandbox"
 
 
 def create_app(
@@ -52,13 +52,14 @@ def create_app(
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
     paces = {FCM: runtime.pace(_fcm_project(settings), settings.fcm_per_second)}
-    providers = {name: Provider(runtime.provider_breaker(name), pace=paces.get(name)) for name in PROVIDERS}
+    providers = {name: Provider(runtime.provider_breaker(name), pace=paces.get(name)) for name in PROVIDER_NAMES}
     senders = create_senders(settings)
     for name, sender in senders.items():
         expected = name == FCM and not settings.production  # in production another provider is enough
         if expected or not isinstance(sender, Unconfigured):
             runtime.depend_on(name, partial(_check, sender, providers[name].breaker))
-    worker = Worker(PushChannel(senders, runtime.users), runtime, providers=Providers(list(providers.values())))
+    channel = PushChannel(senders, runtime.users, apns_environment=settings.apns.default)
+    worker = Worker(channel, runtime, providers=Providers(list(providers.values())))
     validator = create_token_validator(settings)
     runtime.close_with(validator.close)
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
@@ -72,12 +73,12 @@ def _fcm_project(settings: PushSettings) -> str:
     return "fcm" if settings.service_account is None else f"fcm:{settings.service_account.project_id}"
 
 
-def create_senders(settings: PushSettings) -> Mapping[PushProvider, Sender]:
+def create_senders(settings: PushSettings) -> Mapping[ProviderName, Sender]:
     """One for each provider that a device may have."""
     return {
         FCM: create_fcm_sender(settings),
         WEB_PUSH: create_web_push_sender(settings),
-        APNS: create_apns_sender(settings),
+        **create_apns_senders(settings),
     }
 
 
@@ -125,14 +126,24 @@ def create_web_push_sender(settings: PushSettings) -> Sender:
     return WebPushSender(http, Vapid(settings.vapid_key, settings.vapid_subject), settings.push_services)
 
 
-def create_apns_sender(settings: PushSettings) -> Sender:
-    """APNs for the configured key. Without a key, a sender that makes notifications wait."""
+def create_apns_senders(settings: PushSettings) -> Mapping[ProviderName, Sender]:
+    """APNs' environments for the configured key. Without a key, senders that make notifications wait.
+
+    Both have the same provider token: Apple limits how often a team makes a new one.
+    """
+    urls: Mapping[ProviderName, str] = {APNS: settings.apns.production, APNS_SANDBOX: settings.apns.sandbox}
     if settings.apns_key is None:
         log.info("apns.not_configured", hint="set APNS_PRIVATE_KEY; until then notifications for Apple's devices wait")
-        return Unconfigured("APNS_PRIVATE_KEY")
-    authorities = system_authorities("h2")
-    http = Http2Client(settings.apns_base_url, authorities, timeout_seconds=settings.apns_timeout_seconds)
-    return ApnsSender(http, ProviderToken(settings.apns_key), topic=settings.apns_topic)
+        return dict.fromkeys(urls, Unconfigured("APNS_PRIVATE_KEY"))
+    authorities, token = system_authorities("h2"), ProviderToken(settings.apns_key)
+    return {
+        name: ApnsSender(
+            Http2Client(url, authorities, timeout_seconds=settings.apns_timeout_seconds),
+            token,
+            topic=settings.apns_topic,
+        )
+        for name, url in urls.items()
+    }
 
 
 async def _close(senders: Iterable[Sender]) -> None:

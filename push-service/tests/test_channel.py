@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from chassis.errors import DependencyUnavailable
-from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
+from contracts.recipients import ApnsEnvironment, EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import AccountRefused, Permanent, Sent
@@ -18,11 +18,12 @@ from templating import RenderedPush
 CONTENT = RenderedPush("Hello", "", "", "")
 VARIABLES = {"fcm": "FCM_SERVICE_ACCOUNT_FILE", "web_push": "VAPID_PRIVATE_KEY", "apns": "APNS_PRIVATE_KEY"}
 SENDERS = {provider: Unconfigured(variable) for provider, variable in VARIABLES.items()}
+SENDERS["apns_sandbox"] = Unconfigured("APNS_PRIVATE_KEY")
 CONTEXT = DeliveryContext(UUID(int=1), "story-1", 5)
 
 
-def channel() -> PushChannel:
-    return PushChannel(SENDERS, users=None)
+def channel(apns_environment: ApnsEnvironment = "production") -> PushChannel:
+    return PushChannel(SENDERS, users=None, apns_environment=apns_environment)
 
 
 def devices(*tokens: PushToken) -> PushRecipient:
@@ -60,6 +61,24 @@ async def test_without_an_account_a_providers_devices_wait_and_keep_no_others_wa
     assert outcome == AccountRefused("not_configured", f"{variable} is not set", affects_all=False)
 
 
+@pytest.mark.parametrize("default", ["production", "sandbox"])
+def test_a_device_goes_to_its_environment_and_one_without_any_to_the_default(default: ApnsEnvironment) -> None:
+    push = channel(default)
+    names = {"production": frozenset({"apns"}), "sandbox": frozenset({"apns_sandbox"})}
+    for environment, expected in (*names.items(), (None, names[default])):
+        [target] = push.targets(devices(PushToken(provider="apns", token="ab" * 32, environment=environment)))
+        assert push.providers_for(target) == expected
+    [phone] = push.targets(devices(PushToken(token="phone")))
+    assert push.providers_for(phone) == {"fcm"}
+
+
+def test_a_device_whose_environment_was_corrected_is_the_same_delivery() -> None:
+    apple = PushToken(provider="apns", token="ab" * 32)
+    [first] = channel().targets(devices(apple))
+    [then] = channel().targets(devices(apple.model_copy(update={"environment": "sandbox"})))
+    assert first.key == then.key
+
+
 class UserService:
     """Answers a removal with `answer`, or raises it."""
 
@@ -77,7 +96,7 @@ class UserService:
 
 
 async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
-    push = PushChannel(SENDERS, users)
+    push = PushChannel(SENDERS, users, apns_environment="production")
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
         await push.record_outcome(

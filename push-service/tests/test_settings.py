@@ -16,8 +16,8 @@ from chassis.security.service_keys import ServiceKey
 from devstack.simulators.oauth import make_service_account
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.sender import Unconfigured
-from push_service.settings import PushSettings
-from push_service.worker import create_apns_sender, create_app, create_fcm_sender, create_web_push_sender
+from push_service.settings import ApnsEndpoints, PushSettings
+from push_service.worker import create_apns_senders, create_app, create_fcm_sender, create_web_push_sender
 
 ACCOUNT = make_service_account("https://oauth2.example")
 PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -54,7 +54,9 @@ def test_development_starts_without_an_account_and_says_so() -> None:
     with capture_logs() as logs:
         assert isinstance(create_fcm_sender(settings()), Unconfigured)
         assert isinstance(create_web_push_sender(settings()), Unconfigured)
-        assert isinstance(create_apns_sender(settings()), Unconfigured)
+        senders = create_apns_senders(settings())
+        assert senders.keys() == {"apns", "apns_sandbox"}
+        assert all(isinstance(sender, Unconfigured) for sender in senders.values())
     assert [line["event"] for line in logs] == ["fcm.not_configured", "web_push.not_configured", "apns.not_configured"]
 
 
@@ -214,6 +216,31 @@ def test_a_key_for_apns_needs_its_ids_and_the_app(missing: str) -> None:
 def test_apns_is_spoken_to_over_tls() -> None:
     given = PRODUCTION | APPLE | {"apns_private_key": ELLIPTIC_PEM}
     assert "APNS_BASE_URL must be https" in problem(**given, apns_base_url="http://apns.example")
+    assert "APNS_SANDBOX_BASE_URL must be https" in problem(**given, apns_sandbox_base_url="http://apns.example")
+
+
+SANDBOX = "https://api.sandbox.push.apple.com"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, ApnsEndpoints("production", "https://api.push.apple.com", SANDBOX)),
+        ({"apns_environment": "sandbox"}, ApnsEndpoints("sandbox", "https://api.push.apple.com", SANDBOX)),
+        (
+            {"apns_base_url": "http://127.0.0.1:2197", "apns_sandbox_base_url": "http://127.0.0.1:2198"},
+            ApnsEndpoints("production", "http://127.0.0.1:2197", "http://127.0.0.1:2198"),
+        ),
+        ({"apns_base_url": f"{SANDBOX}/"}, ApnsEndpoints("sandbox", "https://api.push.apple.com", SANDBOX)),
+        (
+            {"apns_base_url": "https://api.development.push.apple.com:2197"},
+            ApnsEndpoints("sandbox", "https://api.push.apple.com", "https://api.development.push.apple.com:2197"),
+        ),
+    ],
+)
+def test_the_environments_of_apns(given: dict[str, str], expected: ApnsEndpoints) -> None:
+    """The last two are as earlier releases chose the sandbox."""
+    assert settings(**given).apns == expected
 
 
 @pytest.mark.parametrize(

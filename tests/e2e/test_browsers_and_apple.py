@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from testkit.eventually import wait_until
 from testkit.system import System
 
@@ -66,6 +68,56 @@ def test_an_iphone_shows_it_and_one_without_the_app_is_forgotten(system: System,
     wait_until(
         lambda: [one["token"] for one in system.call("GET", f"/users/{user}/push-tokens")] == devices, 10, "removal"
     )
+
+
+DEVELOPMENT = "deb06"  # how the simulated sandbox's tokens begin
+
+
+def apple(system: System, user: str, environment: str | None) -> Any:
+    """Registers a development build on the user's only device."""
+    token = f"{DEVELOPMENT}{uuid4().hex}{uuid4().hex}"[:64]
+    system.call("PUT", f"/users/{user}/push-token", {"push_token": None})
+    given = {"provider": "apns", "token": token, "environment": environment}
+    return system.call("POST", f"/users/{user}/push-tokens", {"push_token": given}, status=201)
+
+
+def test_a_development_build_gets_it_over_the_sandbox(system: System, user: str) -> None:
+    device = apple(system, user, "sandbox")
+    notification = system.follow(system.send("push", user))
+    assert (notification["status"], notification["provider"]) == ("sent", "apns_sandbox")
+    [shown] = [message for message in system.messages("push") if message["recipient"] == device["token"]]
+    assert system.message(shown["id"])["title"] == "Hi Ada"
+
+
+@pytest.mark.parametrize("environment", [None, "production"])
+def test_a_development_build_that_was_registered_for_production_fails_and_stays(
+    system: System, user: str, environment: str | None
+) -> None:
+    device = apple(system, user, environment)
+    notification = system.follow(system.send("push", user))
+    assert (notification["status"], notification["error"]) == ("failed", "bad_device_token")
+    end = notification["timeline"][-1]
+    assert (end["provider"], end["code"], end["detail"]) == ("apns", "bad_device_token", "HTTP 400 BadDeviceToken")
+    assert [one["id"] for one in system.call("GET", f"/users/{user}/push-tokens")] == [device["id"]]
+
+
+def test_tokens_that_the_caller_names_go_to_their_environments(system: System) -> None:
+    tokens = {"sandbox": f"{DEVELOPMENT}{uuid4().hex}{uuid4().hex}"[:64], "production": f"{uuid4().hex}{uuid4().hex}"}
+    given = [{"provider": "apns", "token": token, "environment": name} for name, token in tokens.items()]
+    body = {
+        "notification_type": "push",
+        "to": {"push_tokens": given},
+        "template_code": "welcome",
+        "variables": {"name": "Ada", "link": "https://example.com/x"},
+    }
+    sent = system.call("POST", "/notifications", body, status=202)["notification_id"]
+    assert system.follow(sent)["status"] == "sent"
+
+    def ended() -> set[tuple[str, str]]:
+        found = system.call("GET", f"/notifications/{sent}").get("devices", [])
+        return {(one["provider"], one["status"]) for one in found}
+
+    wait_until(lambda: ended() == {("apns", "sent"), ("apns_sandbox", "sent")}, 10, "both devices")
 
 
 def test_a_live_activity_is_updated_by_its_token(system: System) -> None:

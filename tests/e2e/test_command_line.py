@@ -181,6 +181,10 @@ def test_explain_says_where_it_would_go_and_why_not(system: System, notify: Noti
     folder.mkdir()
     admin = notify_command(system, folder, scopes=["admin"])
     assert "the address is suppressed: manual" in admin("explain", explained["user_id"], "welcome").out
+    apple = {"provider": "apns", "token": "ab" * 32, "environment": "sandbox"}
+    device = system.call("POST", f"/users/{explained['user_id']}/push-tokens", {"push_token": apple}, status=201)
+    pushed = json.loads(notify("explain", contact, "welcome", *VARS, "--channel", "push", "--json").ok().out)
+    assert pushed["channels"][0]["to"] == [f"apns_sandbox {device['fingerprint']}"]
 
 
 def test_what_is_held_is_listed_explained_released_and_cancelled(notify: NotifyCommand, contact: str) -> None:

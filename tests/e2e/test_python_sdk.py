@@ -209,7 +209,8 @@ def test_people_devices_and_everything_about_them(client: Notifications) -> None
     assert client.users.get(contact.id) == contact
     assert client.users.update(contact.id, language="pt-BR").language == "pt-BR"
     assert client.users.list(email=contact.email).page().items[0].id == contact.id
-    device = client.users.add_device(contact.id, {"provider": "apns", "token": "ab" * 32})
+    device = client.users.add_device(contact.id, {"provider": "apns", "token": "ab" * 32, "environment": "sandbox"})
+    assert device.environment == "sandbox"
     assert [one.id for one in client.users.devices(contact.id)] == [device.id]
     client.users.remove_device(contact.id, device.id)
     assert [one.removed_because for one in client.users.removed_devices(contact.id)] == ["by_application"]

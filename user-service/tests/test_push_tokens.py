@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 
 from contracts.users import USER_CACHE
@@ -168,7 +169,7 @@ async def test_a_browser_comes_with_its_new_keys_however_its_endpoint_is_spelled
     await two.call("POST", f"{two.path}/push-tokens", json={"push_token": moved})
     assert await _devices(world, one) == []
     assert await _devices(world, two) == [
-        {"provider": "web_push", "token": SUBSCRIPTION["endpoint"], "keys": OTHER_KEYS}
+        {"provider": "web_push", "token": SUBSCRIPTION["endpoint"], "keys": OTHER_KEYS, "environment": None}
     ]
     assert (await two.call("DELETE", f"{two.path}/push-tokens", json={"token": endpoint})).status_code == 200
 
@@ -259,7 +260,7 @@ async def test_a_subscription_is_taken_at_sign_up_and_handed_to_the_gateway(worl
     user = await world.user(push_token=SUBSCRIPTION)
     contact = await world.http.get(f"/internal/users/{user.id}", headers=world.service_headers())
     assert contact.json()["data"]["push_tokens"] == [
-        {"provider": "web_push", "token": SUBSCRIPTION["endpoint"], "keys": SUBSCRIPTION["keys"]}
+        {"provider": "web_push", "token": SUBSCRIPTION["endpoint"], "keys": SUBSCRIPTION["keys"], "environment": None}
     ]
 
 
@@ -408,7 +409,7 @@ async def test_an_apple_device_is_registered_and_shown_to_the_workers(world, way
         body |= {"email": user.email}
     assert (await user.call(method, user.path + path, json=body)).is_success
     found = await _devices(world, user)
-    assert {"provider": "apns", "token": APPLE, "keys": None} in found
+    assert {"provider": "apns", "token": APPLE, "keys": None, "environment": None} in found
     assert len(found) == 2, "the FCM token stays"
     assert (await user.call("DELETE", f"{user.path}/push-tokens?token={APPLE}")).status_code == 200
 
@@ -424,6 +425,8 @@ async def test_an_apple_device_is_registered_and_shown_to_the_workers(world, way
         {"provider": "apns", "token": None},
         {"provider": "apns"},
         {"provider": "carrier_pigeon", "token": APPLE},
+        {"provider": "apns", "token": APPLE, "environment": "development"},
+        {"provider": "apns", "token": APPLE, "environment": ""},
         {"provider": None, **SUBSCRIPTION},
         {"provider": "fcm", "token": "registration-token"},
     ],
@@ -433,3 +436,39 @@ async def test_what_is_no_apple_device_is_refused(world, given) -> None:
     answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": given})
     assert answer.status_code == 422
     assert all(error["field"].startswith("push_token") for error in answer.json()["data"]["errors"])
+
+
+async def _register(user, environment: object = None, *, token: str = APPLE) -> dict:
+    given = {"provider": "apns", "token": token} | ({} if environment is None else {"environment": environment})
+    answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": given})
+    assert answer.is_success, answer.text
+    return answer.json()["data"]
+
+
+async def test_a_device_has_the_environment_that_it_was_registered_with_last(world) -> None:
+    user = await world.user()
+    for environment in ("sandbox", "production", None, "sandbox"):
+        assert (await _register(user, environment))["environment"] == environment
+        [shown] = (await user.call("GET", f"{user.path}/push-tokens")).json()["data"]
+        assert shown["environment"] == environment
+        [found] = await _devices(world, user)
+        assert found == {"provider": "apns", "token": APPLE, "keys": None, "environment": environment}
+    other = await world.user()
+    assert (await _register(other, "production"))["environment"] == "production", "it moves with its new environment"
+
+
+async def test_a_device_that_comes_back_has_its_environment_anew(world) -> None:
+    user = await world.user()
+    first = await _register(user, "sandbox")
+    assert (await user.call("DELETE", f"{user.path}/push-tokens/{first['id']}")).status_code == 200
+    again = await _register(user)
+    assert (again["id"], again["environment"]) == (first["id"], None)
+
+
+async def test_only_a_device_of_apple_has_an_environment(world) -> None:
+    user = await world.user(push_token="an-fcm-token")
+    [shown] = (await user.call("GET", f"{user.path}/push-tokens")).json()["data"]
+    assert shown["environment"] is None
+    async with world.database.begin() as connection:
+        with pytest.raises(IntegrityError, match="ck_user_push_tokens_environment"):
+            await connection.execute(text("UPDATE user_push_tokens SET environment = 'sandbox'"))

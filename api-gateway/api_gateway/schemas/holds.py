@@ -49,8 +49,8 @@ class HoldRequest(BaseModel):
     provider: str | None = Field(
         default=None,
         pattern=r"^[a-z][a-z0-9_]{0,31}$",
-        description="A provider by the name that notifications have as `provider`: fcm, apns, web_push, smtp, or one of "
-        "EMAIL_PROVIDERS. For administrators, and without the other fields",
+        description="A provider by the name that notifications have as `provider`: fcm, apns, apns_sandbox, web_push, "
+        "smtp, or one of EMAIL_PROVIDERS. For administrators, and without the other fields",
     )
     reason: Text = Field(min_length=1, max_length=500, description="For people: why, and who knows more")
 

@@ -18,9 +18,16 @@ from pydantic import (
 from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
-from contracts.device_tokens import FCM_IN_AN_OBJECT, SUBSCRIPTION, ApnsToken, FcmToken, WebPushSubscription
+from contracts.device_tokens import (
+    APNS_ENVIRONMENT,
+    FCM_IN_AN_OBJECT,
+    SUBSCRIPTION,
+    ApnsToken,
+    FcmToken,
+    WebPushSubscription,
+)
 from contracts.fields import MAX_NAME, one_line
-from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
+from contracts.recipients import ApnsEnvironment, EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from contracts.web_push import PushServices, one_spelling
 
 MAX_DEVICES = 20
@@ -66,6 +73,7 @@ class AppleToken(BaseModel):
 
     provider: Literal["apns"]
     token: ApnsToken
+    environment: ApnsEnvironment | None = Field(default=None, description=APNS_ENVIRONMENT)
 
 
 _FCM = TypeAdapter(FcmToken)
@@ -103,7 +111,7 @@ class DevicesTo(BaseModel):
             "examples": [
                 {"push_tokens": ["fcm-registration-token"], "name": "Ada"},
                 {"push_tokens": [SUBSCRIPTION]},
-                {"push_tokens": [{"provider": "apns", "token": APPLE_TOKEN}]},
+                {"push_tokens": [{"provider": "apns", "token": APPLE_TOKEN, "environment": "sandbox"}]},
             ]
         },
     )
@@ -137,7 +145,7 @@ def _device(token: Given) -> PushToken:
         case str():
             return PushToken(token=token)
         case AppleToken():
-            return PushToken(provider="apns", token=token.token)
+            return PushToken(provider="apns", token=token.token, environment=token.environment)
         case WebPushSubscription(endpoint=endpoint, keys=given):
             keys = WebPushKeys(p256dh=given.p256dh, auth=given.auth)
             return PushToken(provider="web_push", token=one_spelling(endpoint), keys=keys)

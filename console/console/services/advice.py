@@ -28,6 +28,10 @@ ADVICE = {
         "Nothing. The device was removed; the app registers again when it starts.",
         again=False,
     ),
+    "bad_device_token": Advice(
+        "Apple does not know the token in the environment that was tried: it may belong to the other one.",
+        "Compare the device's environment (see the user) with the app's build. The device was kept.",
+    ),
     "invalid_keys": Advice(
         "The browser's keys are not valid.", "The page has to subscribe the browser again.", again=False
     ),
@@ -35,8 +39,8 @@ ADVICE = {
         "The push service's host is not one that is allowed.", "Compare WEB_PUSH_HOSTS with the subscription's host."
     ),
     "sender_mismatch": Advice(
-        "The device belongs to another project or key than ours.",
-        "Compare the app's project with the service account (FCM), or its key with VAPID's or APNs'.",
+        "The device belongs to another project, key or app than ours.",
+        "Compare the app's project with the service account (FCM), its key with VAPID's, or its bundle id with APNS_TOPIC.",
     ),
     "payload_too_large": Advice(
         "The message is larger than the provider allows.", "Shorten the template's title, body or data, then try again."

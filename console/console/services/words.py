@@ -15,7 +15,12 @@ TONES = {
     "unhealthy": "bad", "unreachable": "bad", "down": "bad", "complained": "bad",
 }  # fmt: skip
 CHANNELS = {"email": "e-mail", "push": "push"}
-PROVIDERS = {"fcm": "FCM (Android, iOS)", "apns": "APNs (Apple)", "web_push": "browser"}
+PROVIDERS = {
+    "fcm": "FCM (Android, iOS)",
+    "apns": "APNs (Apple)",
+    "apns_sandbox": "APNs sandbox (Apple, development)",
+    "web_push": "browser",
+}
 
 
 def tone(status: str) -> str:

@@ -28,6 +28,7 @@ def _options() -> SimulatorOptions:
     parser.add_argument("--smtp-port", type=_port, default=1025, help="0 uses a free port")
     parser.add_argument("--http-port", type=_port, default=8025, help="0 uses a free port")
     parser.add_argument("--apns-port", type=_port, default=2197, help="0 uses a free port")
+    parser.add_argument("--apns-sandbox-port", type=_port, default=2198, help="0 uses a free port")
     parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
     parser.add_argument(
         "--public-url", default="", help="URL of the HTTP port for other hosts, if --host is not usable"
@@ -69,6 +70,7 @@ def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
             "vapid_key": str(running.vapid_key),
             "vapid_public_key": running.vapid_public_key,
             "apns_url": running.apns_url,
+            "apns_sandbox_url": running.apns_sandbox_url,
             "apns_key": str(running.apns_key),
             "sendgrid_webhook_public_key": "" if sendgrid is None else sendgrid.shown_key,
             "mailgun_webhook_signing_key": "" if mailgun is None else mailgun.key,

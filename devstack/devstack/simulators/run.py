@@ -66,6 +66,7 @@ class SimulatorOptions:
     smtp_port: int = 1025
     http_port: int = 8025
     apns_port: int = 0
+    apns_sandbox_port: int = 0
     public_url: str = ""
     gateway_url: str = "http://localhost:8000"
     webhook_url: str = ""
@@ -85,6 +86,7 @@ class RunningSimulators:
     vapid_key: Path
     vapid_public_key: str
     apns_url: str
+    apns_sandbox_url: str
     apns_key: Path
     accounts: MailAccounts
 
@@ -123,9 +125,11 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
             app = create_simulator_app(inbox, fcm, web_push, gateway_url=options.gateway_url, login=options.login)
             team = Team.kept_in(options.data / "apns.p8")
             apns = ApnsSimulator(inbox, team, faults=faults)
+            sandbox = ApnsSimulator(inbox, team, faults=faults, environment="sandbox")
             async with (
                 serving(app, listener, lifespan="off", grace_seconds=1, ws="websockets-sansio"),
                 serving_apns(apns, options.host, options.apns_port) as apns_port,
+                serving_apns(sandbox, options.host, options.apns_sandbox_port) as sandbox_port,
             ):
                 yield RunningSimulators(
                     inbox,
@@ -137,6 +141,7 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
                     vapid_path,
                     vapid_public_key,
                     f"http://{options.host}:{apns_port}",
+                    f"http://{options.host}:{sandbox_port}",
                     team.path,
                     accounts,
                 )

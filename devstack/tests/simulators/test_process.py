@@ -15,8 +15,8 @@ import pytest
 
 @asynccontextmanager
 async def simulators(data: Path, end: signal.Signals) -> AsyncIterator[dict[str, object]]:
-    command = [sys.executable, "-m", "devstack.simulators", "--smtp-port", "0", "--http-port", "0", "--apns-port", "0",
-               "--data", str(data)]  # fmt: skip
+    ports = [argument for name in ("smtp", "http", "apns", "apns-sandbox") for argument in (f"--{name}-port", "0")]
+    command = [sys.executable, "-m", "devstack.simulators", *ports, "--data", str(data)]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         yield json.loads(await asyncio.wait_for(process.stdout.readline(), 30))

@@ -50,6 +50,11 @@ ApnsToken = Annotated[
     AfterValidator(apns_token),
     Field(json_schema_extra={"pattern": "^([0-9a-fA-F]{2}){32,100}$"}),
 ]
+# How an environment is described wherever a token of APNs is given.
+APNS_ENVIRONMENT = (
+    "`sandbox` for apps that Xcode installed, `production` for apps from the App Store and TestFlight. Omitted: the "
+    "deployment's APNS_ENVIRONMENT, which is production unless it was changed"
+)
 
 
 def _auth_secret(text: str) -> str:

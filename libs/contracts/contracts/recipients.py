@@ -32,6 +32,7 @@ class WebPushKeys(Contract):
 PushProvider = Literal["fcm", "web_push", "apns"]
 PROVIDERS: tuple[PushProvider, ...] = ("fcm", "web_push", "apns")
 PushTokenKind = Literal["token", "topic", "condition"]
+ApnsEnvironment = Literal["production", "sandbox"]
 
 
 class PushToken(Contract):
@@ -39,12 +40,15 @@ class PushToken(Contract):
     hex (`apns`).
 
     FCM's topics and conditions, which stand for many devices, have another `kind`, and their text as the token.
+    `environment`: where the token of an Apple device is valid; None: in the push service's APNS_ENVIRONMENT. Services of the
+    previous release omit it.
     """
 
     provider: PushProvider = "fcm"
     token: str
     kind: PushTokenKind = "token"
     keys: WebPushKeys | None = None
+    environment: ApnsEnvironment | None = None
 
 
 FINGERPRINT_CHARACTERS = 32  # 128 bits: no two devices of a person have the same one

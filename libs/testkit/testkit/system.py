@@ -156,7 +156,7 @@ class System:
 
     def _start_simulators(self) -> None:
         log = self.folder / "simulators.log"
-        ports = ["--smtp-port", "0", "--http-port", "0", "--apns-port", "0"]
+        ports = ["--smtp-port", "0", "--http-port", "0", "--apns-port", "0", "--apns-sandbox-port", "0"]
         webhook = f"http://postmark:{WEBHOOK_PASSWORD}@127.0.0.1:{self.ports['api-gateway']}/api/v1/webhooks/postmark"
         options = [*ports, "--data", str(self.folder / "simulators"), "--webhook-url", webhook, *MEMORY]
         command = [sys.executable, "-m", "devstack.simulators", *options]
@@ -194,6 +194,7 @@ class System:
             "VAPID_PUBLIC_KEY": str(self.simulators.get("vapid_public_key", "")),
             "VAPID_SUBJECT": "mailto:push@example.com",
             "APNS_BASE_URL": str(self.simulators.get("apns_url", "http://127.0.0.1:1")),
+            "APNS_SANDBOX_BASE_URL": str(self.simulators.get("apns_sandbox_url", "http://127.0.0.1:1")),
             "APNS_PRIVATE_KEY_FILE": str(self.simulators.get("apns_key", "")),
             "APNS_KEY_ID": "SIMULATED1",
             "APNS_TEAM_ID": "SIMULATORS",

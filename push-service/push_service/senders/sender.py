@@ -1,11 +1,23 @@
-"""The interface of a push provider."""
+"""The interface of a push provider, and which provider a device has."""
 
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
-from contracts.recipients import PushToken
+from contracts.recipients import ApnsEnvironment, PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import AccountRefused, Outcome
 from templating import RenderedPush
+
+# The names that reports, holds and metrics have. Apple's environments are two providers, each with its own connection and
+# breaker: a key that Apple restricts to one environment, or trouble in the sandbox, must not stop the other one.
+ProviderName = Literal["fcm", "web_push", "apns", "apns_sandbox"]
+PROVIDER_NAMES: tuple[ProviderName, ...] = get_args(ProviderName)
+
+
+def provider_of(device: PushToken, default: ApnsEnvironment) -> ProviderName:
+    """`default`: the environment of Apple's devices that name none."""
+    if device.provider != "apns":
+        return device.provider
+    return "apns_sandbox" if (device.environment or default) == "sandbox" else "apns"
 
 
 class NotConfigured(Exception):

@@ -172,6 +172,7 @@ class World:
         """The settings for the simulated APNs."""
         return {
             "apns_base_url": self.simulators.apns_url,
+            "apns_sandbox_base_url": self.simulators.apns_sandbox_url,
             "apns_private_key_file": self.simulators.apns_key,
             "apns_key_id": KEY_ID,
             "apns_team_id": TEAM_ID,

@@ -20,6 +20,7 @@ async def test_a_worker_that_has_all_it_needs_is_healthy(working):
         "fcm",
         "web_push",
         "apns",
+        "apns_sandbox",
     ]
     assert states == dict.fromkeys(needed, "up")
 

@@ -52,6 +52,7 @@ class User(Base):
 class PushToken(Base):
     """One device of one user. `token` is an FCM token, a Web Push endpoint, or APNs' token; only the second has keys.
 
+    `environment` is that of APNs, if the device was registered with one. NULL: the push service's APNS_ENVIRONMENT.
     `last_seen_at` is when it was registered last. NULL: not since the release that added the column.
     """
 
@@ -63,6 +64,7 @@ class PushToken(Base):
     token: Mapped[str] = mapped_column(Text)
     p256dh: Mapped[str | None] = mapped_column(Text)
     auth: Mapped[str | None] = mapped_column(Text)
+    environment: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     last_seen_at: Mapped[datetime | None] = mapped_column(Instant, server_default=func.now())
 
@@ -73,6 +75,10 @@ class PushToken(Base):
         UniqueConstraint("user_id", "token"),  # the previous release upserts with it; it also finds a user's devices
         CheckConstraint("provider IN ('fcm', 'web_push', 'apns')", name="provider"),
         CheckConstraint("(provider = 'web_push') = (p256dh IS NOT NULL AND auth IS NOT NULL)", name="keys"),
+        CheckConstraint(
+            "environment IS NULL OR (provider = 'apns' AND environment IN ('production', 'sandbox'))",
+            name="environment",
+        ),
     )
 
 

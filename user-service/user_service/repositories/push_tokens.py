@@ -11,22 +11,23 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from contracts.recipients import PushProvider, device_fingerprint
+from contracts.recipients import ApnsEnvironment, PushProvider, device_fingerprint
 from user_service.models import PushToken, table_of
 from user_service.repositories import removed_devices
 from user_service.repositories.removed_devices import FormerDevice, RemovalReason
 
 TOKENS = table_of(PushToken)
 _LAST_SEEN = func.coalesce(TOKENS.c.last_seen_at, TOKENS.c.created_at)
-_COLUMNS = (
+_COLUMNS = [
     TOKENS.c.id,
     TOKENS.c.provider,
     TOKENS.c.token,
     TOKENS.c.p256dh,
     TOKENS.c.auth,
+    TOKENS.c.environment,
     TOKENS.c.created_at,
     _LAST_SEEN.label("last_seen_at"),
-)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class StoredPushToken:
     token: str
     p256dh: str | None
     auth: str | None
+    environment: ApnsEnvironment | None
     created_at: datetime
     last_seen_at: datetime
 
@@ -46,12 +48,15 @@ class StoredPushToken:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A push token from a request. With keys it is a Web Push subscription, and `token` is its endpoint."""
+    """A push token from a request. With keys it is a Web Push subscription, and `token` is its endpoint. `environment`: of an
+    Apple device, if the request names it.
+    """
 
     provider: PushProvider
     token: str
     p256dh: str | None = None
     auth: str | None = None
+    environment: ApnsEnvironment | None = None
 
 
 async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[StoredPushToken]:
@@ -94,7 +99,7 @@ async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> Sto
     device_id = await _earlier_id(connection, user_id, device) or uuid7()
     statement = (
         insert(TOKENS)
-        .values(id=device_id, user_id=user_id, token=device.token, **_keys(device))
+        .values(id=device_id, user_id=user_id, token=device.token, **_details(device))
         .on_conflict_do_nothing()
         .returning(*_COLUMNS)
     )
@@ -105,8 +110,8 @@ async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> Sto
 
 
 async def renew(connection: AsyncConnection, device: Device) -> StoredPushToken:
-    """Stores the current keys of a locked device."""
-    return await _update(connection, device.token, _keys(device))
+    """Stores the current keys and environment of a locked device."""
+    return await _update(connection, device.token, _details(device))
 
 
 async def move(connection: AsyncConnection, user_id: UUID, device: Device, *, owner: UUID) -> StoredPushToken:
@@ -115,7 +120,7 @@ async def move(connection: AsyncConnection, user_id: UUID, device: Device, *, ow
     await removed_devices.add(connection, owner, [_former(StoredPushToken(*before.one()))], "moved")
     device_id = await _earlier_id(connection, user_id, device) or uuid7()
     values = {"id": device_id, "user_id": user_id, "created_at": func.now()}
-    return await _update(connection, device.token, _keys(device) | values)
+    return await _update(connection, device.token, _details(device) | values)
 
 
 async def _earlier_id(connection: AsyncConnection, user_id: UUID, device: Device) -> UUID | None:
@@ -128,8 +133,13 @@ async def _update(connection: AsyncConnection, token: str, values: dict[str, Any
     return StoredPushToken(*(await connection.execute(statement)).one())
 
 
-def _keys(device: Device) -> dict[str, Any]:
-    return {"provider": device.provider, "p256dh": device.p256dh, "auth": device.auth}
+def _details(device: Device) -> dict[str, Any]:
+    return {
+        "provider": device.provider,
+        "p256dh": device.p256dh,
+        "auth": device.auth,
+        "environment": device.environment,
+    }
 
 
 async def remove_token(

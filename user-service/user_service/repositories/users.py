@@ -245,7 +245,8 @@ SELECT coalesce(json_object_agg(u.id, json_build_object(
     'push_tokens', coalesce((
         SELECT json_agg(json_build_object(
             'provider', t.provider, 'token', t.token,
-            'keys', CASE WHEN t.provider = 'web_push' THEN json_build_object('p256dh', t.p256dh, 'auth', t.auth) END
+            'keys', CASE WHEN t.provider = 'web_push' THEN json_build_object('p256dh', t.p256dh, 'auth', t.auth) END,
+            'environment', t.environment
         ) ORDER BY t.created_at, t.id)
         FROM user_push_tokens t WHERE t.user_id = u.id
     ), '[]'),

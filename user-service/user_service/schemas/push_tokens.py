@@ -16,8 +16,15 @@ from pydantic import (
     model_validator,
 )
 
-from contracts.device_tokens import FCM_IN_AN_OBJECT, SUBSCRIPTION, ApnsToken, FcmToken, WebPushSubscription
-from contracts.recipients import PushProvider
+from contracts.device_tokens import (
+    APNS_ENVIRONMENT,
+    FCM_IN_AN_OBJECT,
+    SUBSCRIPTION,
+    ApnsToken,
+    FcmToken,
+    WebPushSubscription,
+)
+from contracts.recipients import ApnsEnvironment, PushProvider
 from contracts.users import PushTokenText
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
@@ -30,10 +37,11 @@ APPLE_DEVICE = {"provider": "apns", "token": "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a
 class AppleDevice(BaseModel):
     """A device token from `didRegisterForRemoteNotificationsWithDeviceToken`, in hex."""
 
-    model_config = shown(APPLE_DEVICE)
+    model_config = shown(APPLE_DEVICE, {**APPLE_DEVICE, "environment": "sandbox"})
 
     provider: Literal["apns"]
     token: ApnsToken
+    environment: ApnsEnvironment | None = Field(default=None, description=APNS_ENVIRONMENT)
 
 
 Given = str | WebPushSubscription | AppleDevice
@@ -65,7 +73,7 @@ def device_of(given: Given) -> Device:
         case str():
             return Device("fcm", given)
         case AppleDevice():
-            return Device("apns", given.token)
+            return Device("apns", given.token, environment=given.environment)
         case WebPushSubscription():
             return Device("web_push", given.endpoint, given.keys.p256dh, given.keys.auth)
 
@@ -132,6 +140,7 @@ class PushTokenView(BaseModel):
             "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5e",
             "provider": "fcm",
             "token": "fcm_token_here",
+            "environment": None,
             "fingerprint": FINGERPRINT,
             "created_at": "2026-01-01T12:00:00Z",
             "last_seen": "2026-01-08T08:30:00Z",
@@ -141,6 +150,9 @@ class PushTokenView(BaseModel):
     id: UUID
     provider: PushProvider
     token: str
+    environment: ApnsEnvironment | None = Field(
+        description="Of Apple's devices, as it was registered; null: the deployment's APNS_ENVIRONMENT"
+    )
     fingerprint: str = Field(description="Names the device in the timelines of notifications")
     created_at: datetime
     last_seen: datetime = Field(description="When it was registered last. Apps register at every start")
@@ -151,6 +163,7 @@ class PushTokenView(BaseModel):
             id=stored.id,
             provider=stored.provider,
             token=stored.token,
+            environment=stored.environment,
             fingerprint=stored.fingerprint,
             created_at=stored.created_at,
             last_seen=stored.last_seen_at,

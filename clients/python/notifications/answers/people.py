@@ -48,11 +48,14 @@ class WrittenContact(AnswerModel):
 
 
 class Device(AnswerModel):
-    """`provider` is fcm, web_push or apns. `fingerprint` names the device in timelines."""
+    """`provider` is fcm, web_push or apns. `fingerprint` names the device in timelines. `environment` is that of APNs, if the
+    device was registered with one.
+    """
 
     id: str
     provider: str
     token: str
+    environment: str | None = None
     fingerprint: str
     created_at: datetime
     last_seen: datetime

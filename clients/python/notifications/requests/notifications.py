@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, NotRequired, Required, TypedDict
 
 from notifications.requests.people import WebPushSubscription
 
@@ -17,10 +17,11 @@ class EmailTo(TypedDict, total=False):
 
 
 class AppleToken(TypedDict):
-    """A device's, or a Live Activity's."""
+    """A device's, or a Live Activity's. `environment`: where it is valid; without it, the deployment's APNS_ENVIRONMENT."""
 
     provider: Literal["apns"]
     token: str
+    environment: NotRequired[Literal["production", "sandbox"] | None]
 
 
 class DevicesTo(TypedDict, total=False):

@@ -1,7 +1,7 @@
 """Users, contacts and devices."""
 
 from collections.abc import Sequence
-from typing import Literal, Required, TypeAlias, TypedDict
+from typing import Literal, NotRequired, Required, TypeAlias, TypedDict
 
 
 class SubscriptionKeys(TypedDict):
@@ -17,10 +17,11 @@ class WebPushSubscription(TypedDict):
 
 
 class AppleDevice(TypedDict):
-    """A device at APNs."""
+    """A device at APNs. `environment`: where its token is valid; without it, the deployment's APNS_ENVIRONMENT."""
 
     provider: Literal["apns"]
     token: str
+    environment: NotRequired[Literal["production", "sandbox"] | None]
 
 
 # An FCM token is a text.

@@ -1,9 +1,13 @@
-"""Device tokens that make the simulated APNs refuse or fail. Tokens are hex, so the answer's status is spelled in them."""
+"""Device tokens that belong to the sandbox, or make the simulated APNs refuse or fail. Tokens are hex, so the environment and
+the answer's status are spelled in them.
+"""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+ApnsEnvironment = Literal["production", "sandbox"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ REFUSALS: Mapping[str, Refuse] = {
     "e4006": Refuse(400, "MissingTopic"),
     "e4030": Refuse(403, "ExpiredProviderToken"),
     "e4031": Refuse(403, "InvalidProviderToken"),
+    "e4032": Refuse(403, "BadEnvironmentKeyInToken"),
     "e4040": Refuse(404, "BadPath"),
     "e4050": Refuse(405, "MethodNotAllowed"),
     "e4080": Refuse(408, ""),
@@ -60,7 +65,9 @@ BREAKS: Mapping[str, Break] = {
     "f0050": Break("swallow"),
 }
 LATE = "f0060"
+SANDBOX = "deb06"  # debug
 APNS_TABLE: Mapping[str, str] = {
+    "deb06…": "a device of the sandbox: production does not know it. The words below may follow",
     "e4100NN…": "410 Unregistered",
     "e4000NN…": "400 BadDeviceToken",
     "e4290NN…": "429 TooManyRequests",
@@ -76,9 +83,14 @@ APNS_TABLE: Mapping[str, str] = {
 _TOKEN = re.compile(r"([ef]\d{4})(\d\d)")
 
 
+def environment_of(token: str) -> ApnsEnvironment:
+    """The only environment that knows the token."""
+    return "sandbox" if token.startswith(SANDBOX) else "production"
+
+
 def apns_magic(token: str) -> tuple[Refuse | Break | Late | None, int | None]:
     """The fault, and how many times it occurs; None: always. NN is 00 for always."""
-    found = _TOKEN.match(token)
+    found = _TOKEN.match(token.removeprefix(SANDBOX))
     if found is None:
         return None, None
     word, times = found[1], int(found[2])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from devstack.simulators.apns.live_activity import IGNORED, is_update
-from devstack.simulators.apns.magic import Break, Late, Refuse, apns_magic
+from devstack.simulators.apns.magic import ApnsEnvironment, Break, Late, Refuse, apns_magic, environment_of
 from devstack.simulators.apns.team import TOPIC, Team
 from devstack.simulators.magic import Faults
 from devstack.simulators.store import Inbox
@@ -29,12 +29,15 @@ class Answer:
 
 
 class ApnsSimulator:
-    """Accepts notifications for the app of `team`."""
+    """One environment of APNs. Accepts notifications for the app of `team`."""
 
-    def __init__(self, inbox: Inbox, team: Team, *, faults: Faults) -> None:
+    def __init__(
+        self, inbox: Inbox, team: Team, *, faults: Faults, environment: ApnsEnvironment = "production"
+    ) -> None:
         self.faults = faults
         self._inbox = inbox
         self._team = team
+        self._environment = environment
         self._attempts: Counter[str] = Counter()
 
     def answer(self, headers: Mapping[str, str], body: bytes) -> Answer | Break:
@@ -42,6 +45,8 @@ class ApnsSimulator:
         if refusal is not None:
             return self._refused(refusal)
         token = headers[":path"].rpartition("/")[2]
+        if environment_of(token) != self._environment:
+            return self._refused(Refuse(400, "BadDeviceToken"))
         magic, times = apns_magic(token)
         self._attempts[token] += 1
         if times is not None and self._attempts[token] > times:

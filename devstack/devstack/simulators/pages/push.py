@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from devstack.simulators.apns.magic import environment_of
 from devstack.simulators.messages import ReceivedPush
 from devstack.simulators.pages.device import link_to, render_device
 from devstack.simulators.pages.layout import Html, joined, markup
@@ -42,7 +43,7 @@ def render_push(push: ReceivedPush, device: Device | None) -> Html:
         screen=render_device(seen, shown, push.received_at),
         tap=markup(_TAP, link=link_to(push.link)) if push.link and not shown.is_background else "",
         settings=_rows(shown.settings),
-        provider=_PROVIDERS[push.provider],
+        provider=_provider(push),
         token=push.token,
         at=push.received_at.isoformat(),
         time=f"{push.received_at:%Y-%m-%d %H:%M:%S}",
@@ -51,6 +52,11 @@ def render_push(push: ReceivedPush, device: Device | None) -> Html:
         data=_data(push.data),
         source=json.dumps(json.loads(push.raw), indent=2, ensure_ascii=False),
     )
+
+
+def _provider(push: ReceivedPush) -> str:
+    sandbox = push.provider == "apns" and environment_of(push.token) == "sandbox"
+    return "APNs, sandbox" if sandbox else _PROVIDERS[push.provider]
 
 
 def _tabs(push: ReceivedPush, devices: tuple[Device, ...], seen: Device) -> Html:

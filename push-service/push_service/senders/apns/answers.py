@@ -58,6 +58,18 @@ def _dead(answer: ApnsAnswer) -> Outcome:
     return Permanent("invalid_token", answer.detail, dead_recipient=True)
 
 
+def _bad_token(answer: ApnsAnswer) -> Outcome:
+    """No token of this environment. Apple does not say whether it is one of the other environment, so the device is kept: a
+    wrong APNS_ENVIRONMENT, or an app that registers the wrong one, must not cost users their devices.
+    """
+    return Permanent("bad_device_token", answer.detail)
+
+
+def _other_app(answer: ApnsAnswer) -> Outcome:
+    """The device is kept: a wrong APNS_TOPIC gets the same answer for every device."""
+    return Permanent("sender_mismatch", answer.detail)
+
+
 def _rejected(answer: ApnsAnswer) -> Outcome:
     return Permanent("rejected", answer.detail)
 
@@ -81,8 +93,8 @@ def _over_quota(answer: ApnsAnswer) -> Outcome:
 
 
 BY_REASON: Mapping[tuple[int, str], Rule] = {
-    (400, "BadDeviceToken"): _dead,
-    (400, "DeviceTokenNotForTopic"): _dead,
+    (400, "BadDeviceToken"): _bad_token,
+    (400, "DeviceTokenNotForTopic"): _other_app,
     (400, "BadTopic"): _misconfigured,
     (400, "MissingTopic"): _misconfigured,
     (400, "TopicDisallowed"): _misconfigured,
@@ -91,7 +103,7 @@ BY_REASON: Mapping[tuple[int, str], Rule] = {
 BY_STATUS: Mapping[int, Rule] = {
     200: _taken,
     400: _rejected,
-    403: _credentials,
+    403: _credentials,  # BadEnvironmentKeyInToken: Apple restricts the key to the other environment
     404: _misconfigured,
     405: _misconfigured,
     408: _later,

@@ -9,8 +9,9 @@ from delivery.outcomes import Outcome
 from devstack.simulators.apns.team import KEY_ID, TEAM_ID, TOPIC
 from devstack.simulators.run import RunningSimulators
 from push_service.senders.apns.sender import ApnsSender
+from push_service.senders.sender import ProviderName
 from push_service.settings import PushSettings
-from push_service.worker import create_apns_sender
+from push_service.worker import create_apns_senders
 
 MakeSender = Callable[..., ApnsSender]
 
@@ -19,17 +20,19 @@ MakeSender = Callable[..., ApnsSender]
 async def make_sender(simulators: RunningSimulators) -> AsyncIterator[MakeSender]:
     made: list[ApnsSender] = []
 
-    def make(**changes: object) -> ApnsSender:
+    def make(name: ProviderName = "apns", **changes: object) -> ApnsSender:
         given = {
             "apns_base_url": simulators.apns_url,
+            "apns_sandbox_base_url": simulators.apns_sandbox_url,
             "apns_private_key_file": simulators.apns_key,
             "apns_key_id": KEY_ID,
             "apns_team_id": TEAM_ID,
             "apns_topic": TOPIC,
             "apns_timeout_seconds": 0.5,
         }
-        made.append(create_apns_sender(PushSettings(_env_file=None, **given | changes)))
-        return made[-1]
+        senders = create_apns_senders(PushSettings(_env_file=None, **given | changes))
+        made.extend(senders.values())
+        return senders[name]
 
     yield make
     for sender in made:

@@ -9,8 +9,8 @@ ROWS = {
     "abcd": Sent("00000000-0000-0000-0000-000000000001"),
     "e410001": Permanent("invalid_token", "HTTP 410 Unregistered", **DEAD),
     "e410101": Permanent("invalid_token", "HTTP 410 ExpiredToken", **DEAD),
-    "e400001": Permanent("invalid_token", "HTTP 400 BadDeviceToken", **DEAD),
-    "e400101": Permanent("invalid_token", "HTTP 400 DeviceTokenNotForTopic", **DEAD),
+    "e400001": Permanent("bad_device_token", "HTTP 400 BadDeviceToken"),
+    "e400101": Permanent("sender_mismatch", "HTTP 400 DeviceTokenNotForTopic"),
     "e400201": Permanent("rejected", "HTTP 400 BadCollapseId"),
     "e400301": AccountRefused("provider_refused", "HTTP 400 TopicDisallowed"),
     "e400401": RetryLater("provider_unavailable", "HTTP 400 IdleTimeout"),
@@ -19,6 +19,7 @@ ROWS = {
     "e403001": Sent("00000000-0000-0000-0000-000000000001"),  # with another token
     "e403002": AccountRefused("credentials_refused", "HTTP 403 ExpiredProviderToken"),
     "e403101": AccountRefused("credentials_refused", "HTTP 403 InvalidProviderToken"),
+    "e403201": AccountRefused("credentials_refused", "HTTP 403 BadEnvironmentKeyInToken"),
     "e404001": AccountRefused("provider_refused", "HTTP 404 BadPath"),
     "e405001": AccountRefused("provider_refused", "HTTP 405 MethodNotAllowed"),
     "e408001": RetryLater("provider_unavailable", "HTTP 408"),

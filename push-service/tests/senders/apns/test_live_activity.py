@@ -92,7 +92,7 @@ async def test_the_largest_update_passes_and_one_byte_more_is_not_sent(update, s
 
 
 async def test_a_devices_token_is_not_a_live_activitys(send, update) -> None:
-    wrong = Permanent("invalid_token", "HTTP 400 DeviceTokenNotForTopic", dead_recipient=True)
+    wrong = Permanent("sender_mismatch", "HTTP 400 DeviceTokenNotForTopic")
     assert await update(UPDATE, device=PushToken(provider="apns", token="ab" * 32)) == wrong
     assert await send("ab" * 80) == wrong
 

@@ -6,14 +6,14 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from notifications import Hold, InvalidRequest, NotFound, Notifications, PermissionDenied
+from notifications import Device, Hold, InvalidRequest, NotFound, Notifications, PermissionDenied
 from notifications.cli import output
 from notifications.cli.connecting import connect, user_id
 from notifications.cli.exits import ExitCode
 from notifications.cli.options import AsJson, ChannelName, Language, ProfileName, Variables, VariablesFile
 from notifications.cli.variables import variables
 
-PUSH_PROVIDERS = {"fcm", "apns", "web_push"}
+PUSH_PROVIDERS = {"fcm", "apns", "apns_sandbox", "web_push"}
 
 
 @dataclass(slots=True)
@@ -79,9 +79,14 @@ def _verdict(
         _check_address(client, person, template, verdict)
     else:
         devices = client.users.devices(person.id)
-        verdict.to = [f"{device.provider} {device.fingerprint}" for device in devices]
+        verdict.to = [f"{_provider_of(device)} {device.fingerprint}" for device in devices]
         verdict.because += [] if devices else ["the user has no device (no_push_token)"]
     return verdict
+
+
+def _provider_of(device: Device) -> str:
+    """As timelines and holds name it."""
+    return "apns_sandbox" if device.environment == "sandbox" else device.provider
 
 
 def _render(client: Notifications, template: Any, channel: ChannelName, given: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def hold(
     channel: ChannelFilter = None,
     application: Annotated[str | None, typer.Option(metavar="ID", help="An application's notifications only.")] = None,
     provider: Annotated[
-        str | None, typer.Option(help="Hold this provider instead: smtp, fcm, apns, web_push, …")
+        str | None, typer.Option(help="Hold this provider instead: smtp, fcm, apns, apns_sandbox, web_push, …")
     ] = None,
     as_json: AsJson = False,
     profile: ProfileName = None,
