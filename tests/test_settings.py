@@ -184,7 +184,6 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "APNS_TEAM_ID": ("hunter2",),
     "APNS_TOPIC": ("hunter2", "com.hunter2/x", "com..hunter2"),
     "APNS_BASE_URL": ("hunter2", "ftp://h"),
-    "APNS_ENVIRONMENT": ("hunter2", "development"),
     "APNS_SANDBOX_BASE_URL": ("hunter2", "ftp://h"),
     "VAPID_PRIVATE_KEY": ("hunter2", "-----BEGIN PRIVATE KEY----- hunter2", "A" * 43),
     "VAPID_PRIVATE_KEY_FILE": ("/nowhere/hunter2.pem", "/", "/etc/hostname"),

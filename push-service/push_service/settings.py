@@ -101,8 +101,8 @@ class PushSettings(WorkerSettings, WebPushSettings):
     )
     apns_base_url: str = Field(
         default=APNS_URL,
-        description="APNs for production; another URL is for a simulator. The sandbox's URL is read as "
-        "APNS_ENVIRONMENT=sandbox, as in earlier releases",
+        description="APNs for production; another URL is for a simulator. As in earlier releases, the sandbox's URL means "
+        "APNS_ENVIRONMENT=sandbox",
     )
     apns_sandbox_base_url: str = Field(
         default=APNS_SANDBOX_URL, description="APNs for the sandbox; another URL is for a simulator"
