@@ -7,7 +7,7 @@ import structlog
 
 from chassis.errors import Unavailable
 from chassis.postgres.database import Database
-from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.addresses import InvalidAddress, fingerprint, masked, parse_mailbox
 from contracts.emails import EmailOptions
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
@@ -22,7 +22,7 @@ from email_service.senders.smtp.dialogue import SmtpEnvelope
 from email_service.senders.smtp.domains import domain_of
 from email_service.senders.smtp.replies import OF_THE_SENDER
 from email_service.senders.smtp.sender import Reserved, SmtpSender
-from email_service.suppression import SuppressionList, fingerprint, masked
+from email_service.suppression import SuppressionList
 from templating import CompiledTemplate, RenderedEmail
 
 log = structlog.get_logger()

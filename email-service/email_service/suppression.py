@@ -1,6 +1,5 @@
 """The addresses that must not get mail any more: the channel adds an address after a hard bounce."""
 
-import hashlib
 from collections.abc import Sequence
 
 from chassis.postgres.database import Database
@@ -8,17 +7,6 @@ from chassis.process.batcher import Batcher
 from chassis.security.data_keys import DataKeys
 from email_service.repositories import suppressions as repository
 from email_service.repositories.suppressions import SuppressedAddress, Suppression
-
-
-def fingerprint(address: str) -> str:
-    """Identifies an address without revealing it: 64 hexadecimal digits, the same for every capitalisation."""
-    return hashlib.sha256(address.strip(" ").lower().encode("utf-8", "replace")).hexdigest()
-
-
-def masked(address: str) -> str:
-    """The form of an address that a person may see: `a***@example.com`."""
-    local, _, domain = address.strip(" ").rpartition("@")
-    return f"{local[:1]}***@{domain}"
 
 
 class SuppressionList:

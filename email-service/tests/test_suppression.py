@@ -8,11 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from chassis.postgres.database import Database
+from contracts.addresses import fingerprint
 from delivery.ledger import Claim, Ledger, LedgerRepository
 from email_service.channel import EmailChannel
 from email_service.repositories.suppressions import SuppressedAddress
 from email_service.settings import ALEMBIC
-from email_service.suppression import SuppressionList, fingerprint
+from email_service.suppression import SuppressionList
 
 ADA = fingerprint("ada@example.com")
 DEAD = SuppressedAddress(ADA, "a***@example.com", "bounced")

@@ -7,12 +7,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.postgres.database import Database
-from contracts.addresses import stored_spelling
+from contracts.addresses import fingerprint, stored_spelling
 from email_service.bounces.reading import BounceReport, UnreadableBounceReport, read_report
 from email_service.bounces.recording import BounceRecorder, Match, ReportResult
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
 from email_service.repositories import bounces as repository
-from email_service.suppression import fingerprint
 
 log = structlog.get_logger()
 

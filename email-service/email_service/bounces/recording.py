@@ -9,13 +9,13 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.security.data_keys import DataKeys
+from contracts.addresses import fingerprint, masked
 from email_service.bounces.reading import BounceReport
 from email_service.bounces.return_path import BounceToken
 from email_service.repositories import bounces as repository
 from email_service.repositories import suppressions, webhooks
 from email_service.repositories.bounces import Bounce, Written
 from email_service.repositories.suppressions import SuppressedAddress
-from email_service.suppression import fingerprint, masked
 
 log = structlog.get_logger()
 

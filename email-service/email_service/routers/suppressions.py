@@ -8,10 +8,11 @@ from starlette.responses import Response
 from chassis.errors import NotFound
 from chassis.http.envelope import answer
 from chassis.security import calling_service
+from contracts.addresses import fingerprint, masked
 from contracts.services import API_GATEWAY
 from contracts.suppressions import NewSuppressions, SuppressionQuestion
 from email_service.repositories.suppressions import SuppressedAddress
-from email_service.suppression import SuppressionList, fingerprint, masked
+from email_service.suppression import SuppressionList
 
 router = APIRouter(
     prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]

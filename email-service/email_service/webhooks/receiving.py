@@ -10,13 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import NotFound, Unauthorized, Unprocessable
 from chassis.server.runtime import Runtime
+from contracts.addresses import fingerprint
 from email_service.bounces.processing import ReportAboutCopy, by_return_path
 from email_service.bounces.reading import BounceReport
 from email_service.bounces.recording import BounceRecorder, Match
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
 from email_service.repositories import bounces
 from email_service.repositories import webhooks as repository
-from email_service.suppression import fingerprint
 from email_service.webhooks.events import ProviderEvent, SignatureRefused, SignatureReused, Webhook, WebhookRequest
 
 log = structlog.get_logger()

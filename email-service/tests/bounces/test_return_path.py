@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.addresses import parse_mailbox
+from contracts.addresses import fingerprint, parse_mailbox
 from email_service.bounces.return_path import BounceToken, ReturnPath
-from email_service.suppression import fingerprint
 
 PATH = ReturnPath("bounces.example.org", b"a key of the service")
 IDENTITY, ADA = uuid4(), fingerprint("ada@example.com")

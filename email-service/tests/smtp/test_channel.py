@@ -7,7 +7,7 @@ import pytest
 
 from chassis.postgres.database import Database
 from chassis.security import Sender
-from contracts.addresses import parse_mailbox
+from contracts.addresses import fingerprint, parse_mailbox
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import DeliveryContext, Target
@@ -19,7 +19,7 @@ from email_service.dkim.signing import DkimSigner
 from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
 from email_service.senders.smtp.sender import SmtpSender
-from email_service.suppression import SuppressionList, fingerprint
+from email_service.suppression import SuppressionList
 from templating import RenderedEmail
 
 SENDER = parse_mailbox("sender@example.org")

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.addresses import fingerprint
 from contracts.emails import EmailOptions
 from email_service.repositories.suppressions import SuppressedAddress
-from email_service.suppression import fingerprint
 from testkit.returned_mails import complaint, delivery_report
 
 PDF = b"%PDF-1.7\r\n" + bytes(range(256)) * 2_000

@@ -15,6 +15,7 @@ from chassis.postgres.database import Database
 from chassis.security import ServiceTokens
 from chassis.security.data_keys import DataKeys
 from chassis.security.service_keys import development_key
+from contracts.addresses import fingerprint
 from contracts.messages import StatusEvent
 from contracts.recipients import EmailRecipient
 from contracts.services import API_GATEWAY, EMAIL_SERVICE
@@ -22,7 +23,6 @@ from email_service.bounces.listener import MAX_CONNECTIONS, BounceListener
 from email_service.bounces.processing import BounceProcessor
 from email_service.bounces.recording import SOFT_BOUNCES, BounceRecorder
 from email_service.bounces.return_path import ReturnPath
-from email_service.suppression import fingerprint
 from testkit.eventually import eventually
 from testkit.returned_mails import complaint, delivery_report
 from testkit.servers.process import free_port

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from email_service.suppression import fingerprint, masked
+from contracts.addresses import fingerprint, masked
 from testkit.dumping import dump
 
 SECRET = f"geheim-{uuid4().hex}"

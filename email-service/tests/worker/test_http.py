@@ -7,9 +7,9 @@ import pytest
 from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
 from chassis.security.service_keys import development_key
+from contracts.addresses import fingerprint
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
 from contracts.topology import queues_of
-from email_service.suppression import fingerprint
 from testkit.eventually import eventually
 from testkit.hostile import Operation, operations_of, withstand
 

@@ -2,8 +2,8 @@
 
 from pydantic import SecretStr
 
+from contracts.addresses import fingerprint
 from email_service.bounces.return_path import BounceToken
-from email_service.suppression import fingerprint
 from testkit.dkim_keys import inline, rsa, verdicts
 
 

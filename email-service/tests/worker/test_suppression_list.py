@@ -2,8 +2,8 @@
 
 from chassis.security import ServiceTokens
 from chassis.security.service_keys import development_key
+from contracts.addresses import fingerprint
 from contracts.services import API_GATEWAY, EMAIL_SERVICE
-from email_service.suppression import fingerprint
 
 
 async def test_addresses_are_added_once_listed_newest_first_and_get_no_mail(world, message, lookups, inbox, until):

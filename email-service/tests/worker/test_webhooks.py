@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from chassis.postgres.database import Database
+from contracts.addresses import fingerprint
 from contracts.emails import EmailOptions
 from contracts.messages import StatusEvent
 from contracts.recipients import EmailRecipient
 from devstack.simulators.mail_accounts import MailgunAccount, Posted, PostmarkServer, SendGridAccount
 from email_service.repositories import webhooks as repository
-from email_service.suppression import fingerprint
 from testkit.eventually import eventually
 
 ADA = "ada@example.com"

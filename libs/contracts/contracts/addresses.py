@@ -8,6 +8,7 @@ and is no special-use name (`.local`, `.invalid`, …; `.test` is allowed for tr
 
 import re
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
@@ -95,6 +96,17 @@ def address_key(text: str) -> str:
         return parse_mailbox(text).key
     except InvalidAddress:
         return trimmed(text).casefold()
+
+
+def fingerprint(address: str) -> str:
+    """Identifies an address without revealing it: 64 hexadecimal digits, the same for every capitalisation."""
+    return sha256(address.strip(" ").lower().encode("utf-8", "replace")).hexdigest()
+
+
+def masked(address: str) -> str:
+    """The form of an address that a person may see: `a***@example.com`."""
+    local, _, domain = address.strip(" ").rpartition("@")
+    return f"{local[:1]}***@{domain}"
 
 
 def trimmed(text: str) -> str:

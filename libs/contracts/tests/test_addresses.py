@@ -12,7 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.addresses import MAX_ADDRESS, Email, InvalidAddress, address_key, parse_mailbox, parse_sender, trimmed
+from contracts.addresses import (
+    MAX_ADDRESS,
+    Email,
+    InvalidAddress,
+    address_key,
+    fingerprint,
+    masked,
+    parse_mailbox,
+    parse_sender,
+    trimmed,
+)
 
 FIELD = TypeAdapter(Email)
 
@@ -222,3 +232,13 @@ def test_an_accepted_text_is_one_address_for_the_standard_library_too(text):
     message = EmailMessage(policy=SMTPUTF8)
     message["To"] = spec
     assert message_from_bytes(message.as_bytes(), policy=SMTPUTF8).keys() == ["To"]
+
+
+def test_a_fingerprint_is_the_same_for_every_capitalisation_and_tells_nothing() -> None:
+    assert fingerprint("Ada@Example.com ") == fingerprint("ada@example.com")
+    assert fingerprint("ada@example.com") != fingerprint("eda@example.com")
+    assert len(fingerprint("ada@example.com")) == 64
+
+
+def test_a_masked_address_can_be_recognised_but_not_written_to() -> None:
+    assert masked("ada@example.com") == "a***@example.com"
