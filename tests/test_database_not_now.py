@@ -63,6 +63,7 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/snippets": {"name": "{fresh}", "content": "{fresh}"},
     "PUT /api/v1/snippets/{snippet}": {"content": "{fresh}"},
     "POST /internal/users/find": {"ids": [NOBODY]},
+    "POST /internal/users/find-by-address": {"email": "ada@example.com"},
     "POST /internal/templates/find": {"active": ["welcome_email"]},
     "POST /internal/api-keys/find": {"hash": "0" * 64},
     "POST /internal/users/{user_id}/push-tokens/remove": {"token": "gone"},
@@ -81,6 +82,7 @@ INTERNAL = {
     "user-service": [
         "GET /internal/users/{user_id}",
         "POST /internal/users/find",
+        "POST /internal/users/find-by-address",
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],

@@ -16,6 +16,7 @@ from api_gateway.services.limits import CallerLimits
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.reading import Reader
+from api_gateway.services.recipients import RecipientFinder
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.statistics import Statistics
 from api_gateway.services.suppressions import Suppressions
@@ -38,6 +39,7 @@ class GatewayServices:
     attachments: Attachments
     system_mails: SystemMails
     reader: Reader
+    recipients: RecipientFinder
     reconciler: Reconciler
     statistics: Statistics
     commands: Commands

@@ -43,6 +43,7 @@ from api_gateway.services.outbox import Outbox, QueuedMarks
 from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.push_sizes import PushSizes
 from api_gateway.services.reading import Reader
+from api_gateway.services.recipients import RecipientFinder
 from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
@@ -229,6 +230,7 @@ class Gateway:
             attachments=Attachments(self.database, self.data_keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
+            recipients=RecipientFinder(self.database, self.users),
             reconciler=self.reconciler,
             statistics=self.statistics,
             commands=Commands(

@@ -51,7 +51,7 @@ from contracts.suppressions import (
 from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, PushTextSize, TemplateInfo, TemplateQuestion
 from contracts.topology import STATUS_KEY, TOPOLOGY
 from contracts.trials import TrialFindings, TrialPayload, TrialQuestion, TrialRendering, TrialResult
-from contracts.users import USER_CACHE, UserContact, UserQuestion
+from contracts.users import USER_CACHE, AddressFindings, AddressQuestion, UserContact, UserQuestion
 from devstack.serving import serving
 from templating import CompiledTemplate, TemplateSource, compile_template, push_size
 from testkit.eventually import eventually
@@ -140,6 +140,11 @@ class Peers:
         async def users(question: UserQuestion) -> Response:
             found = {str(one): self.users[one] for one in question.ids if one in self.users}
             return self._found(f"users {len(question.ids)}", {"users": found})
+
+        @app.post("/internal/users/find-by-address")
+        async def users_at(question: AddressQuestion) -> Response:
+            ids = tuple(one.id for one in self.users.values() if _answers(one, question))
+            return self._found(f"address {question.seen_by}", AddressFindings(ids=ids))
 
         @app.post("/internal/api-keys/find")
         async def api_key(request: Request) -> Response:
@@ -243,6 +248,13 @@ class Peers:
         if self.down:
             return refusal(Unavailable())
         return refusal(NotFound()) if value is None else answer(value)
+
+
+def _answers(user: UserContact, question: AddressQuestion) -> bool:
+    if question.seen_by is not None and user.application_id not in {None, question.seen_by}:
+        return False
+    tokens = {device.token for device in user.push_tokens}
+    return bool(tokens.intersection(question.tokens)) or user.email == (question.email or "").lower()
 
 
 @contextlib.asynccontextmanager

@@ -140,6 +140,7 @@ async def _hot_path(connection: AsyncConnection) -> None:
         await reading.find(connection, IDS[0], seen_by=visibility)
         await reading.ids_named(connection, "7", IDS[1], seen_by=visibility)
         await reading.ids_named(connection, "7", None, seen_by=visibility)
+    await reading.callers(connection, limit=2_000)
 
 
 LISTS = {
@@ -159,6 +160,9 @@ LISTS = {
     "dead letters of a channel": ListFilter(status="failed", notification_type="push"),
     "user and status": ListFilter(user_id=USER, status="failed"),
     "held": ListFilter(held_by=NO_ID),
+    "recipients": ListFilter(recipients=(USER, NO_ID, *(UUID(int=number) for number in range(1_000, 3_000)))),
+    "recipients of an application": ListFilter(recipients=(USER, UUID(int=4)), caller="c", status="failed"),
+    "no recipient": ListFilter(recipients=()),
     "cursor": ListFilter(cursor=first_id_of(NOW - timedelta(hours=2))),
 }
 
@@ -215,7 +219,8 @@ async def test_the_total_of_a_list_by_status_or_channel_is_what_counting_finds(d
     async with database.snapshot() as connection:
         for wanted in LISTS.values():
             assert await total_of(connection, wanted) == await reading.count(connection, wanted), wanted
-            if wanted.caller or wanted.user_id or wanted.template_code or wanted.request_id or wanted.held_by:
+            person = wanted.user_id or wanted.recipients is not None
+            if wanted.caller or person or wanted.template_code or wanted.request_id or wanted.held_by:
                 assert not wanted.by_status_alone
         assert LISTS["dead letters of a channel"].by_status_alone
 

@@ -199,6 +199,7 @@ USER_SERVICE = (
     services_only("GET /internal/users/{user_id}", by=READERS),
     services_only("GET /internal/audit"),
     services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}, by=READERS),
+    services_only("POST /internal/users/find-by-address", body={"email": "ada@example.com"}),
     services_only(
         "POST /internal/users/{user_id}/push-tokens/remove", body={"token": "{unique}"}, by=("push-service",)
     ),

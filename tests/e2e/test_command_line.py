@@ -119,11 +119,14 @@ def test_what_a_key_may_not_do_is_told_apart_from_a_wrong_key(system: System, tm
 
 
 def test_a_failure_is_watched_to_its_end_listed_and_replayed(system: System, notify: NotifyCommand) -> None:
-    sent = notify("send", "welcome", "--to", f"bounce+{uuid4().hex}@example.com", *VARS, "--json").ok()
+    address = f"bounce+{uuid4().hex}@example.com"
+    sent = notify("send", "welcome", "--to", address, *VARS, "--json").ok()
     key = json.loads(sent.out)["notification_id"]
     watched = notify("watch", key)
     assert (watched.code, watched.out.splitlines()[-1].split()[1]) == (1, "failed")
-    assert [line.split("\t")[4] for line in notify("failed", "--channel", "email").ok().out.splitlines()] == [key]
+    for listed in (("failed", "--channel", "email"), ("list", "--to", address.upper())):
+        [line] = notify(*listed).ok().out.splitlines()
+        assert (line.split("\t")[4], line.split("\t")[7]) == (key, "b***@example.com")
     assert notify("replay", "--all").code == 2  # nobody can be asked
     assert notify("replay", key).ok().out == "1 will be tried again\n"
     wait_until(lambda: system.follow(key)["replays"] == 1, 30, "the replay")

@@ -6,6 +6,7 @@ from testkit.hostile import Operation, operations_of, withstand
 INTERNAL = [
     Operation("GET", "/internal/users/{user_id}", ("user_id",)),
     Operation("POST", "/internal/users/find", body={"ids": ["0192f0c1-0000-7000-8000-000000000000"]}),
+    Operation("POST", "/internal/users/find-by-address", body={"email": "ada@example.com"}),
     Operation("POST", "/internal/api-keys/find", body={"hash": "0" * 64}),
     Operation("POST", "/internal/users/{user_id}/push-tokens/remove", ("user_id",), body={"token": "t"}),
 ]

@@ -12,6 +12,7 @@ from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, SERVICE
 from contracts.users import MAX_USER_QUESTION, USER_CACHE, UserContact, UserFindings
 from testkit.plans import read_whole, recorded
 from user_service.repositories import users
+from user_service.repositories.users import UserFilter
 
 
 async def test_the_gateway_learns_how_to_reach_a_user(world) -> None:
@@ -97,8 +98,42 @@ async def test_users_are_found_by_index_however_many_there_are(world) -> None:
         ids = (await connection.execute(text("SELECT id FROM users LIMIT 100"))).scalars().all()
         with recorded(connection) as statements:
             await users.find_contacts(connection, ids)
-        assert len(statements) == 1
+            for wanted in (UserFilter(email_key="7"), UserFilter(tokens=["7", "8"]), UserFilter(ids[0], "7")):
+                await users.ids_at(connection, wanted, limit=MAX_USER_QUESTION)
+        assert len(statements) == 4
         assert await read_whole(connection, statements) == set()
+
+
+BY_ADDRESS = "/internal/users/find-by-address"
+
+
+async def whose(world, **question: object) -> list[str]:
+    asked = await world.http.post(BY_ADDRESS, json=question, headers=world.service_headers())
+    assert asked.status_code == 200, asked.text
+    return asked.json()["data"]["ids"]
+
+
+async def test_users_are_found_by_their_address_and_by_their_devices(world) -> None:
+    ada = await world.user(push_token="t1")
+    owner, other = await world.api_key("users:write"), await world.api_key("users:write")
+    contact = {"name": "Ada", "email": ada.email}
+    made = [
+        (await world.http.put("/api/v1/users/external/7", json=contact, headers={"X-API-Key": key.key})).json()["data"]
+        for key in (owner, other)
+    ]
+    ids = [one["id"] for one in made]
+    assert await whose(world, email=ada.email.upper()) == [ada.id, *ids]
+    owners = {made[0]["id"]: owner, made[1]["id"]: other}
+    for seen, key in owners.items():
+        assert await whose(world, email=ada.email, seen_by=key.application_id) == [ada.id, seen]
+    assert await whose(world, email="nobody@example.com") == []
+    assert await whose(world, tokens=["T1", "t1"]) == [ada.id]
+    assert await whose(world, tokens=["t2"]) == []
+
+
+@pytest.mark.parametrize("question", [{}, {"email": "a@b.example", "tokens": ["t"]}, {"tokens": ["a", "b", "c"]}])
+async def test_a_question_without_one_address_finds_nobody(world, question) -> None:
+    assert (await world.http.post(BY_ADDRESS, json=question, headers=world.service_headers())).status_code == 422
 
 
 async def test_a_key_is_found_by_its_hash(world) -> None:
@@ -129,6 +164,7 @@ async def test_a_worker_drops_a_dead_token_once(world) -> None:
 ROUTES = {
     ("GET", "/internal/users/{id}"): {API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE},
     ("POST", "/internal/users/find"): {API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE},
+    ("POST", "/internal/users/find-by-address"): {API_GATEWAY},
     ("POST", "/internal/api-keys/find"): {API_GATEWAY, TEMPLATE_SERVICE},
     ("POST", "/internal/users/{id}/push-tokens/remove"): {PUSH_SERVICE},
 }

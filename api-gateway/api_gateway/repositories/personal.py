@@ -73,8 +73,16 @@ def read_given_recipient(
     data_keys: DataKeys, row: UUID, stored: Document | str | None
 ) -> EmailRecipient | PushRecipient | None:
     """Raises ValueUnreadable."""
-    found = read_document(data_keys, GIVEN_RECIPIENT, row, stored)
-    return None if found is None else _RECIPIENT.validate_python(found)
+    return read_recipient(data_keys, row, given=stored, found=None)
+
+
+def read_recipient(
+    data_keys: DataKeys, row: UUID, *, given: Document | str | None, found: Document | str | None
+) -> EmailRecipient | PushRecipient | None:
+    """`given` by the request, or else as it was `found`. Raises ValueUnreadable."""
+    column, stored = (RECIPIENT, found) if given is None else (GIVEN_RECIPIENT, given)
+    document = read_document(data_keys, column, row, stored)
+    return None if document is None else _RECIPIENT.validate_python(document)
 
 
 def rewrite_document(data_keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:

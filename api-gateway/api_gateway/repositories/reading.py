@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Text, cast, func, select
+from sqlalchemy import JSON, ColumnElement, Select, Text, Uuid, case, cast, func, literal, select, text, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.models import Notification
@@ -21,7 +22,6 @@ HIDDEN = {
     "metadata",
     "given_metadata",
     "recipient",
-    "given_recipient",
     "overrides",
     "due_at",
     "leased_by",
@@ -30,7 +30,9 @@ HIDDEN = {
 }
 # The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
-SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]
+# `to` of the request says as much as the recipient that it was resolved to.
+RECIPIENT = case((TABLE.c.given_recipient.is_(None), TABLE.c.recipient)).label("recipient")
+SHOWN = [METADATA, RECIPIENT, *(column for column in TABLE.c if column.name not in HIDDEN)]
 # A list's total is counted up to this number; counting further would read the whole table.
 MAX_COUNTED = 10_000
 LAG = timedelta(hours=1)  # upper bound of the difference between a process's clock (in the id) and the database's clock
@@ -52,6 +54,8 @@ class StoredNotification:
     template_version: int | None
     language: str | None
     priority: int
+    recipient: dict[str, Any] | str | None
+    given_recipient: dict[str, Any] | str | None
     sender: dict[str, Any] | str | None
     email_options: dict[str, Any] | str | None
     status: Status
@@ -85,10 +89,14 @@ class Visibility:
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """The filters of a list; None means any. `cursor` is the last id of the previous page."""
+    """The filters of a list; None means any. `cursor` is the last id of the previous page.
+
+    `recipients`: any of these `user_id`s.
+    """
 
     caller: str | None = None
     user_id: UUID | None = None
+    recipients: tuple[UUID, ...] | None = None
     status: str | None = None
     notification_type: str | None = None
     template_code: str | None = None
@@ -120,24 +128,48 @@ async def page(
     connection: AsyncConnection, wanted: ListFilter, *, limit: int, offset: int
 ) -> Sequence[StoredNotification]:
     """Newest first (ids are time-ordered)."""
-    query = select(*SHOWN).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(limit).offset(offset)
-    if wanted.cursor is not None:
-        query = query.where(TABLE.c.id < wanted.cursor)
+    conditions = [*_conditions(wanted), *([] if wanted.cursor is None else [TABLE.c.id < wanted.cursor])]
+    query = select(*SHOWN).order_by(TABLE.c.id.desc()).limit(limit)
+    if wanted.recipients is None:
+        query = query.where(*conditions).offset(offset)
+    else:
+        query = query.where(TABLE.c.id.in_(_ids_of(wanted.recipients, conditions, limit + offset).offset(offset)))
     return [StoredNotification(**row) for row in (await connection.execute(query)).mappings()]
+
+
+def _ids_of(recipients: Sequence[UUID], conditions: Sequence[ColumnElement[bool]], limit: int) -> Select[UUID]:
+    """The newest ids of all these recipients together. Each one's newest are read by the index on (user_id, id): of a list
+    of ids PostgreSQL would read and sort every row, or all newer rows of others.
+    """
+    wanted = (
+        func.unnest(literal([*recipients], ARRAY(Uuid))).table_valued("user_id", name="recipients").render_derived()
+    )
+    newest = select(TABLE.c.id).where(TABLE.c.user_id == wanted.c.user_id, *conditions)
+    of_one = newest.order_by(TABLE.c.id.desc()).limit(limit).lateral("of_one")
+    return select(of_one.c.id).select_from(wanted.join(of_one, true())).order_by(of_one.c.id.desc()).limit(limit)
 
 
 async def count(connection: AsyncConnection, wanted: ListFilter) -> int:
     """How many match the filter (without the cursor), counted up to `MAX_COUNTED`."""
     # Ordered as an index: otherwise the planner may start at the beginning of the table and read all of it.
-    some = select(TABLE.c.id).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(MAX_COUNTED).subquery()
+    some = _ids_matching(wanted, _conditions(wanted), TABLE.c.id.desc()).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 
 async def count_before(connection: AsyncConnection, wanted: ListFilter) -> int:
     """How many of them come before the page after the cursor, counted up to `MAX_COUNTED`."""
     before = [*_conditions(wanted), TABLE.c.id >= wanted.cursor]
-    some = select(TABLE.c.id).where(*before).order_by(TABLE.c.id).limit(MAX_COUNTED).subquery()
+    some = _ids_matching(wanted, before, TABLE.c.id.asc()).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+
+
+def _ids_matching(
+    wanted: ListFilter, conditions: Sequence[ColumnElement[bool]], order: ColumnElement[UUID]
+) -> Select[UUID]:
+    """Up to `MAX_COUNTED`."""
+    if wanted.recipients is not None:
+        return _ids_of(wanted.recipients, conditions, MAX_COUNTED)
+    return select(TABLE.c.id).where(*conditions).order_by(order).limit(MAX_COUNTED)
 
 
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
@@ -164,6 +196,23 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
             TABLE.c.id < first_id_of(wanted.created_before + LAG),
         ]
     return conditions
+
+
+# Finds the next caller by the index on (caller, id) each time: DISTINCT would read the index of every row.
+CALLERS = text("""
+WITH RECURSIVE found AS (
+    (SELECT caller FROM notifications ORDER BY caller LIMIT 1)
+    UNION ALL
+    SELECT (SELECT n.caller FROM notifications n WHERE n.caller > found.caller ORDER BY n.caller LIMIT 1)
+    FROM found WHERE found.caller IS NOT NULL
+)
+SELECT caller FROM found WHERE caller IS NOT NULL LIMIT :limit
+""")
+
+
+async def callers(connection: AsyncConnection, *, limit: int) -> Sequence[str]:
+    """Who has sent notifications that are still stored: `key:…`, `service:…`, `test:…`, then `user:…`."""
+    return (await connection.execute(CALLERS, {"limit": limit})).scalars().all()
 
 
 async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None, *, seen_by: Visibility) -> list[UUID]:

@@ -15,22 +15,28 @@ from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import visibility_of
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.audit import Acting
-from chassis.errors import TooManyRequests
+from chassis.errors import DependencyUnavailable, TooManyRequests
 from chassis.http.envelope import Envelope, Page, answer, pluralize
 from chassis.http.openapi.document import refusals
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=refusals(TooManyRequests))
 
 
-@router.get("", summary="List notifications, newest first", response_model=Page[NotificationView])
+@router.get(
+    "",
+    summary="List notifications, newest first",
+    response_model=Page[NotificationView],
+    responses=refusals(DependencyUnavailable),
+)
 async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, services: Services) -> Response:
     """An application sees what it sent, a user sees what was sent to them. Pages by `page` and `limit`, or by `cursor` (the
-    last id of the previous page), which stays fast at any depth."""
+    last id of the previous page), which stays fast at any depth. With `to` the user service may be needed."""
     allow_reading(identity)
     visibility = visibility_of(identity)
     wanted = ListFilter(
         caller=visibility.caller,
         user_id=visibility.user_id or query.user_id,
+        recipients=await services.recipients.ids_of(query.to, identity) if query.to else None,
         status=query.status,
         notification_type=query.notification_type,
         template_code=query.template_code,

@@ -34,6 +34,14 @@ REJECTED_ITEM: JsonDict = {
     "error": "user_not_found",
     "data": None,
 }
+RECIPIENT: JsonDict = {
+    "is_user": True,
+    "name": "Ada Lovelace",
+    "email": "a***@example.com",
+    "fingerprint": None,
+    "devices": None,
+    "topic": None,
+}
 NOTIFICATION: JsonDict = {
     "test": False,
     "notification_id": ID,
@@ -41,6 +49,7 @@ NOTIFICATION: JsonDict = {
     "correlation_id": "8f14e45f-ceea-467f-a9d1-5b6a3c1d2e0f",
     "notification_type": "email",
     "user_id": "123e4567-e89b-12d3-a456-426614174000",
+    "recipient": RECIPIENT,
     "template_code": "welcome_email",
     "template_version": 2,
     "language": "en",
@@ -168,6 +177,23 @@ class AttachmentView(BaseModel):
     content_id: str | None
 
 
+class RecipientView(BaseModel):
+    """Whom a notification is for. What describes the person is null until it is known, after it was erased, and for a key
+    without `users:read`, unless the request itself gave the recipient in `to`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [RECIPIENT]})
+
+    is_user: bool = Field(description="False: `to` of the request named an address or devices")
+    name: str | None = None
+    email: str | None = Field(default=None, description="Of an e-mail: the address, masked")
+    fingerprint: str | None = Field(
+        default=None, description="Of an e-mail, for administrators: the address as the suppression list names it"
+    )
+    devices: int | None = Field(default=None, description="Of a push notification: to how many devices it goes")
+    topic: str | None = Field(default=None, description="Of a push notification to a topic or a condition of FCM")
+
+
 class NotificationView(BaseModel):
     """A notification as its caller sees it."""
 
@@ -177,7 +203,8 @@ class NotificationView(BaseModel):
     request_id: str
     correlation_id: str
     notification_type: Channel
-    user_id: UUID
+    user_id: UUID = Field(description="The user; for a recipient that `to` named, an id derived from it")
+    recipient: RecipientView
     template_code: str
     template_version: int | None = Field(description="Version that is sent; null until it has been looked up")
     language: str | None

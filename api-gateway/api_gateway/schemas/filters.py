@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api_gateway.schemas.recipients import SearchedAddress
 from api_gateway.schemas.requests import TemplateVersion
 from chassis.fields import ONLY_NUMBERS, InstantOrDate, Text
 from chassis.http.paging import PageQuery
@@ -25,6 +26,11 @@ class ListQuery(CursorQuery):
     """Filters; each one narrows the list."""
 
     user_id: UUID | None = None
+    to: SearchedAddress | None = Field(
+        default=None,
+        description="Sent to this e-mail address or to this one device, by its token: named in `to`, or of a user who has "
+        "it now. The latter for administrators, for keys with `users:read`, and for the user",
+    )
     status: Status | None = None
     notification_type: Channel | None = None
     template_code: Text | None = Name

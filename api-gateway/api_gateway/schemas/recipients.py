@@ -1,6 +1,8 @@
 """Recipients that a caller gives itself, in place of a user."""
 
-from typing import Annotated, Any, Literal
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID, uuid5
 
 from pydantic import (
@@ -16,8 +18,9 @@ from pydantic import (
 )
 
 from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
+from chassis.fields import Text
 from chassis.security import application_of
-from contracts.addresses import Email, address_key
+from contracts.addresses import MAX_ADDRESS, Email, address_key, trimmed
 from contracts.device_tokens import (
     APNS_ENVIRONMENT,
     FCM_IN_AN_OBJECT,
@@ -27,10 +30,12 @@ from contracts.device_tokens import (
     WebPushSubscription,
 )
 from contracts.fields import MAX_NAME, one_line
-from contracts.recipients import ApnsEnvironment, EmailRecipient, PushRecipient, PushToken, WebPushKeys
+from contracts.recipients import APNS_TOKEN, ApnsEnvironment, EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from contracts.web_push import PushServices, one_spelling
 
 MAX_DEVICES = 20
+MAX_TOKEN = 2_048  # characters, of the longest device token
+WEB_PUSH = "https://"
 RECIPIENTS = UUID("6f1d3b0e-6f0e-5a5c-9a6f-0f5d6f7c9b1e")  # the namespace of their ids (RFC 9562, 5.5)
 
 
@@ -125,7 +130,7 @@ class DevicesTo(BaseModel):
 
     @property
     def key(self) -> str:
-        return " ".join(sorted({_name(token) for token in self.push_tokens}))
+        return " ".join(sorted({_name_of(_device(token)) for token in self.push_tokens}))
 
     @property
     def is_apple(self) -> bool:
@@ -151,9 +156,8 @@ def _device(token: Given) -> PushToken:
             return PushToken(provider="web_push", token=one_spelling(endpoint), keys=keys)
 
 
-def _name(token: Given) -> str:
+def _name_of(device: PushToken) -> str:
     """No FCM token has a slash."""
-    device = _device(token)
     return device.token if device.provider == "fcm" else f"{device.provider}/{device.token}"
 
 
@@ -209,6 +213,45 @@ def by_kind(value: Any) -> Any:
     raise ValueError("is an object with email, push_tokens, topic or condition")
 
 
-def recipient_id(to: To, caller: str) -> UUID:
-    """The id that takes the place of a user id. An application gets the same id each time that it sends to this recipient."""
-    return uuid5(RECIPIENTS, f"{application_of(caller) or caller} {to.key}")
+def recipient_id(key: str, caller: str) -> UUID:
+    """The id that takes the place of a user id. `key`: of `To`. An application gets the same id each time that it sends to
+    this recipient.
+    """
+    return uuid5(RECIPIENTS, f"{application_of(caller) or caller} {key}")
+
+
+def _one_address(text: str) -> str:
+    text = trimmed(text)
+    fits = len(text) <= MAX_ADDRESS if _is_email(text) else text.isascii() and text.isprintable()
+    if not text or not fits or any(map(str.isspace, text)):
+        raise ValueError("is one e-mail address, or one device's token; in a query a plus sign is written as %2B")
+    return text
+
+
+def _is_email(text: str) -> bool:
+    return "@" in text and not text.startswith(WEB_PUSH)
+
+
+SearchedAddress = Annotated[Text, Field(max_length=MAX_TOKEN), AfterValidator(_one_address)]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSearch:
+    """An e-mail address, or the token of one device: a text may be a token of FCM and of APNs."""
+
+    email: str | None
+    devices: tuple[PushToken, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        if _is_email(text):
+            return cls(text, ())
+        if text.startswith(WEB_PUSH):
+            return cls(None, (PushToken(provider="web_push", token=one_spelling(text)),))
+        apple = (PushToken(provider="apns", token=text.lower()),) if re.fullmatch(APNS_TOKEN, text.lower()) else ()
+        return cls(None, (PushToken(token=text), *apple))
+
+    @property
+    def keys(self) -> list[str]:
+        """Each is the `key` of a recipient with this one address."""
+        return [address_key(self.email)] if self.email else [_name_of(device) for device in self.devices]

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from api_gateway.errors import IdempotencyKeyReused, RecipientLimited
 from api_gateway.repositories.accepting import Disposition, NewNotification, Receipt
 from api_gateway.repositories.attachments import NewAttachment
-from api_gateway.schemas.recipients import EmailTo, recipient_id
+from api_gateway.schemas.recipients import recipient_id
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.attachments import contents_of, options_of
 from api_gateway.services.limits import RecipientLimit
@@ -30,6 +30,7 @@ from chassis.errors import DependencyUnavailable, ServiceError, field_error
 from chassis.process.yielding import map_yielding, urgent_work
 from chassis.security import Sender, is_test_caller
 from chassis.security.data_keys import ValueUnreadable
+from contracts.addresses import address_key
 from contracts.status import Status
 from contracts.topology import URGENT
 from contracts.users import Unreachable
@@ -271,9 +272,9 @@ def new_notification(
 
 def _recipient_ids(request: NotificationRequest, context: RequestContext) -> tuple[UUID, ...]:
     """The recipient first, then the recipients of copies: the id of the user, or the one that `to` gets."""
-    copies = [recipient_id(EmailTo(email=address), context.caller) for address in request.copies]
+    copies = [recipient_id(address_key(address), context.caller) for address in request.copies]
     if request.to is not None:
-        return (recipient_id(request.to, context.caller), *copies)
+        return (recipient_id(request.to.key, context.caller), *copies)
     if request.user_id is None:
         raise ValueError("a request has a user or a recipient")
     return (request.user_id, *copies)

@@ -14,6 +14,7 @@ from api_gateway.schemas.answers import (
     DeviceOutcome,
     NotificationDetail,
     NotificationView,
+    RecipientView,
     TimelineEntry,
 )
 from chassis.http.envelope import Meta
@@ -21,6 +22,8 @@ from chassis.json_values import JsonObject
 from chassis.postgres.database import Database
 from chassis.security import Identity, is_test_caller
 from chassis.security.data_keys import DataKeys
+from contracts.addresses import fingerprint, masked
+from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 from contracts.status import Status
 
 
@@ -160,6 +163,22 @@ def _attachments(row: StoredNotification, data_keys: DataKeys) -> list[Attachmen
     return [] if found is None else [AttachmentView(**one) for one in found["attachments"]]
 
 
+def _recipient(row: StoredNotification, identity: Identity, data_keys: DataKeys) -> RecipientView:
+    is_user = row.given_recipient is None
+    if is_user and not (identity.allows("users:read") or is_recipient(identity)):
+        return RecipientView(is_user=True)
+    match personal.read_recipient(data_keys, row.id, given=row.given_recipient, found=row.recipient):
+        case EmailRecipient(name=name, email=email):
+            name_on_the_list = fingerprint(email) if identity.is_admin else None
+            return RecipientView(is_user=is_user, name=name or None, email=masked(email), fingerprint=name_on_the_list)
+        case PushRecipient(name=name, push_tokens=[PushToken(kind="token"), *_] as devices):
+            return RecipientView(is_user=is_user, name=name or None, devices=len(devices))
+        case PushRecipient(push_tokens=[topic, *_]):
+            return RecipientView(is_user=is_user, topic=topic.token)
+        case _:
+            return RecipientView(is_user=is_user)
+
+
 def _fields(row: StoredNotification, identity: Identity, data_keys: DataKeys) -> dict[str, Any]:
     """`metadata` is visible to the sender, not to the recipient."""
     hidden = is_recipient(identity) and row.caller != identity.caller
@@ -174,6 +193,7 @@ def _fields(row: StoredNotification, identity: Identity, data_keys: DataKeys) ->
         "replays": row.replay,
         "held_by": row.held_by if row.status == Status.PENDING else None,
         "attachments": _attachments(row, data_keys),
+        "recipient": _recipient(row, identity, data_keys),
         **{name: getattr(row, name) for name in _SAME},
     }
 

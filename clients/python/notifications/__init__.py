@@ -21,6 +21,7 @@ from notifications.answers.notifications import (
     Notification,
     NotificationDetail,
     Problems,
+    Recipient,
     Replay,
     TimelineEntry,
 )
@@ -164,6 +165,7 @@ __all__ = [
     "PushOptions",
     "PushToken",
     "RateLimited",
+    "Recipient",
     "Reconciliation",
     "RemovedDevice",
     "Replay",

@@ -63,8 +63,8 @@ MAIL = {
                                "url": "https://example.com/a.txt"}],
               "tag": "t", "stream": "s", "metadata": {"k": "v"}},
 }  # fmt: skip
-FILTERS = {"user_id": ID, "status": "failed", "notification_type": "email", "template_code": "w", "request_id": "r",
-           "held_by": ID, "created_after": NOW, "created_before": NOW}  # fmt: skip
+FILTERS = {"user_id": ID, "to": "a@example.com", "status": "failed", "notification_type": "email", "template_code": "w",
+           "request_id": "r", "held_by": ID, "created_after": NOW, "created_before": NOW}  # fmt: skip
 AUDIT = {"actor": "a", "action": "b", "target": "t", "service": "api-gateway", "since": NOW, "until": NOW, **CURSOR}
 REPLAY = {"notification_ids": [ID], "notification_type": "email", "error": "bounced", "template_version": 1, "limit": 5}
 

@@ -3,16 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import orjson
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter, model_validator
 from redis.asyncio import Redis
 
+from chassis.fields import Text
 from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from chassis.redis.cache import LayeredCache
+from contracts.addresses import MAX_ADDRESS
 from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
 # Prefixes of the Redis keys ("<prefix>:<key>"). Readers fill them; the owner deletes them after a change.
@@ -53,6 +55,7 @@ PushTokenText = Annotated[
 ]
 
 
+MAX_TOKENS_ASKED = 2  # one text as FCM and as APNs would have it
 MAX_REPORT_AGE_SECONDS = 365 * 86_400.0
 
 
@@ -79,6 +82,29 @@ class UserFindings(Contract):
     """
 
     users: dict[str, dict[str, Any]]
+
+
+class AddressQuestion(Contract):
+    """Body of `POST /internal/users/find-by-address`: whose `email` this is, or whose device has one of `tokens`.
+
+    `seen_by` excludes the contacts of other applications.
+    """
+
+    email: Text | None = Field(default=None, min_length=1, max_length=MAX_ADDRESS)
+    tokens: tuple[PushTokenText, ...] = Field(default=(), max_length=MAX_TOKENS_ASKED)
+    seen_by: UUID | None = None
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> Self:
+        if (self.email is None) is (not self.tokens):
+            raise ValueError("Either email or tokens")
+        return self
+
+
+class AddressFindings(Contract):
+    """The response: the first `MAX_USER_QUESTION` users, oldest first."""
+
+    ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,10 +80,14 @@ class UserChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """The filters of a list; None means no filter. `seen_by` excludes the contacts of other applications."""
+    """The filters of a list; None means no filter. `seen_by` excludes the contacts of other applications.
+
+    `tokens`: only users who have one of these devices.
+    """
 
     seen_by: UUID | None = None
     email_key: str | None = None
+    tokens: Sequence[str] | None = None
     role: Literal["admin", "user"] | None = None
 
 
@@ -146,6 +150,12 @@ async def page(connection: AsyncConnection, wanted: UserFilter, *, limit: int, o
     return [_user(row) for row in await connection.execute(query)]
 
 
+async def ids_at(connection: AsyncConnection, wanted: UserFilter, *, limit: int) -> Sequence[UUID]:
+    """Oldest first."""
+    query = select(USERS.c.id).where(*_conditions(wanted)).order_by(USERS.c.id).limit(limit)
+    return (await connection.execute(query)).scalars().all()
+
+
 async def count(connection: AsyncConnection, wanted: UserFilter) -> int:
     query = select(func.count()).select_from(USERS).where(*_conditions(wanted))
     return (await connection.execute(query)).scalar_one()
@@ -155,6 +165,9 @@ def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
     conditions = []
     if wanted.email_key is not None:
         conditions.append(or_(USERS.c.email_key == wanted.email_key, USERS.c.contact_key == wanted.email_key))
+    if wanted.tokens is not None:
+        has_one = TOKENS.c.token == any_(literal([*wanted.tokens], ARRAY(Text)))
+        conditions.append(USERS.c.id.in_(select(TOKENS.c.user_id).where(has_one)))
     if wanted.role is not None:
         conditions.append(USERS.c.role == wanted.role)
     if wanted.seen_by is not None:

@@ -13,7 +13,7 @@ from chassis.http.envelope import answer
 from chassis.http.fast_routes import FastRouter, model_of
 from chassis.security import calling_service
 from contracts.services import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE
-from contracts.users import DeadPushToken, UserQuestion
+from contracts.users import AddressFindings, AddressQuestion, DeadPushToken, UserQuestion
 from user_service.dependencies import Services, services_of
 from user_service.errors import PushTokenNotFound
 from user_service.schemas.internal import ApiKeyHash
@@ -32,6 +32,12 @@ async def find_contacts(request: Request) -> Response:
     question = await model_of(request, UserQuestion)
     found = await services_of(request).lookups.find_many(question.ids)
     return answer({"users": orjson.Fragment(found)})
+
+
+@router.post("/users/find-by-address", dependencies=[Depends(calling_service(API_GATEWAY))])
+async def find_by_address(question: AddressQuestion, services: Services) -> Response:
+    """Returns `contracts.users.AddressFindings`. A body, because access logs contain paths and queries."""
+    return answer(AddressFindings(ids=tuple(await services.lookups.ids_at(question))))
 
 
 @router.get("/users/{user_id}", dependencies=[Depends(by_readers)])

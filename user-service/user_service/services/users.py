@@ -13,8 +13,9 @@ from chassis.audit import Actor, AuditTrail, changed
 from chassis.postgres.database import Database
 from chassis.redis.cache import Invalidator
 from chassis.security import Role
+from contracts.addresses import address_key
 from contracts.unsubscribing import Unsubscription
-from contracts.users import USER_CACHE
+from contracts.users import MAX_USER_QUESTION, USER_CACHE, AddressQuestion
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
@@ -45,6 +46,13 @@ class UserLookups:
         """A JSON object of the users that exist, by id."""
         async with self.database.autocommit() as connection:
             return await users.find_contacts(connection, user_ids)
+
+    async def ids_at(self, question: AddressQuestion) -> Sequence[UUID]:
+        """Oldest first, at most `MAX_USER_QUESTION`."""
+        email_key = None if question.email is None else address_key(question.email)
+        wanted = UserFilter(seen_by=question.seen_by, email_key=email_key, tokens=question.tokens or None)
+        async with self.database.begin() as connection:
+            return await users.ids_at(connection, wanted, limit=MAX_USER_QUESTION)
 
     async def changed(self, *user_ids: UUID) -> None:
         """Never fails: while Redis is down, its copies cannot be read either."""

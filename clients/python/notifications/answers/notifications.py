@@ -60,6 +60,21 @@ class AttachmentInfo(AnswerModel):
     content_id: str | None
 
 
+class Recipient(AnswerModel):
+    """Whom a notification is for, as far as the reader may know. `is_user`: False if the request named an address or devices.
+
+    `email` is masked, `devices` a number, `topic` a topic or a condition of FCM. `fingerprint` is the address's name on the
+    suppression list.
+    """
+
+    is_user: bool
+    name: str | None
+    email: str | None
+    fingerprint: str | None
+    devices: int | None
+    topic: str | None
+
+
 class Notification(AnswerModel):
     """`status` is pending, queued, sent, delivered, failed, suppressed, cancelled, expired or unknown; `error` says why."""
 
@@ -75,6 +90,7 @@ class Notification(AnswerModel):
     error: str | None
     error_detail: str | None
     held_by: str | None = None
+    recipient: Recipient | None = None
     priority: int
     delivery_guarantee: str
     attempts: int

@@ -153,6 +153,7 @@ class Sending(Resource[Transport]):
         self,
         *,
         user_id: str | None = None,
+        to: str | None = None,
         status: Status | None = None,
         notification_type: Channel | None = None,
         template_code: str | None = None,
@@ -164,11 +165,15 @@ class Sending(Resource[Transport]):
         cursor: str | None = None,
         page: int | None = None,
     ) -> Listing[Notification]:
-        """Notifications, newest first. `page_size` is at most 100; `cursor` is a page's `meta.next_cursor`."""
+        """Notifications, newest first. `to` is an e-mail address or one device's token, of a user or not.
+
+        `page_size` is at most 100; `cursor` is a page's `meta.next_cursor`.
+        """
         return self._listing(
             ("notifications",),
             PageOf(Notification),
             user_id=user_id,
+            to=to,
             status=status,
             notification_type=notification_type,
             template_code=template_code,
