@@ -51,11 +51,11 @@ class System:
         self.call("POST", "/templates", given)
         return code
 
-    def send(self, user_id: str, template: str, **more: object) -> Any:
-        """The detail of a new notification, once it has ended."""
+    def send(self, user_id: str | None, template: str, **more: object) -> Any:
+        """The detail of a new notification, once it has ended. Without a user `to` names the recipient."""
         body = {
-            "notification_type": "email", "user_id": user_id, "template_code": template,
-            "variables": {"name": "Grace"}, "request_id": uuid4().hex, **more,
+            "notification_type": "email", "template_code": template, "variables": {"name": "Grace"},
+            "request_id": uuid4().hex, **({"user_id": user_id} if user_id else {}), **more,
         }  # fmt: skip
         made = self.call("POST", "/notifications", body)["notification_id"]
         if "send_at" not in more:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from chassis.observability.correlation import correlation_id
 from console.headers import HEADERS
-from console.services import holds, words
+from console.services import holds, recipients, words
 from console.services.standing import NO_HOLDS
 from console.sessions import Session
 
@@ -103,6 +103,7 @@ def _environment() -> Environment:
         words.number,
         holds.target,
         holds.who,
+        recipients.whom,
         words.span,
     ):
         environment.filters[filter_.__name__] = filter_

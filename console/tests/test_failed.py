@@ -88,5 +88,7 @@ def test_every_advice_is_whole() -> None:
     for advice in (*ADVICE.values(), OTHERWISE):
         assert advice.meaning.endswith(".")
         assert advice.todo.endswith(".")
+        assert advice.given.endswith(".") or not advice.given
+        assert not advice.for_all.startswith(("Nothing", "Read")), "it says what to do"
     assert advice_on("something_new") is OTHERWISE
     assert advice_on(None) is OTHERWISE

@@ -19,20 +19,25 @@ def sent(system: System) -> dict[str, str]:
     return {"id": made["notification_id"], "request": made["request_id"], "user": user["id"], "email": user["email"]}
 
 
-@pytest.mark.parametrize("by", ["email", "user", "request"])
-async def test_it_is_found_by_address_user_and_request_id(admin: Browser, sent: dict[str, str], by: str) -> None:
+@pytest.mark.parametrize("by", ["email", "user"])
+async def test_it_is_found_by_address_and_user(admin: Browser, sent: dict[str, str], by: str) -> None:
     page = (await admin.open(f"/notifications?q={sent[by]}")).text
     assert f'href="/notifications/{sent["id"]}"' in page
+    assert f'To <a href="/users/{sent["user"]}"><strong>Grace Hopper</strong></a>' in page
+
+
+@pytest.mark.parametrize("by", ["id", "request"])
+async def test_a_notification_id_and_a_request_id_lead_straight_to_it(
+    admin: Browser, sent: dict[str, str], by: str
+) -> None:
+    for typed in (sent[by], f" {sent[by]} "):
+        led = await admin.http.get("/notifications", params={"q": typed})
+        assert led.headers["location"] == f"/notifications/{sent['id']}"
 
 
 async def test_its_page_names_the_recipient(admin: Browser, sent: dict[str, str]) -> None:
     page = (await admin.open(f"/notifications/{sent['id']}")).text
     assert f'<a href="/users/{sent["user"]}">Grace Hopper</a>, {sent["email"]}' in page
-
-
-async def test_a_notification_id_leads_straight_to_it(admin: Browser, sent: dict[str, str]) -> None:
-    led = await admin.open(f"/notifications?q={sent['id'].upper()}")
-    assert led.headers["location"] == f"/notifications/{sent['id']}"
 
 
 async def test_a_contact_is_found_by_the_applications_own_id(visitor: Browser, system: System) -> None:
@@ -47,7 +52,11 @@ async def test_a_contact_is_found_by_the_applications_own_id(visitor: Browser, s
 
 
 async def test_nobody_and_nothing_are_said_with_what_to_do(admin: Browser) -> None:
-    assert "No user has this e-mail address" in (await admin.open("/notifications?q=nobody@example.com")).text
+    nobody = (await admin.open("/notifications?q=nobody@example.com")).text
+    assert "Nothing was sent to this address" in nobody
+    assert "No user has it, and no request named it" in nobody
+    assert "This is no e-mail address" in (await admin.open("/notifications?q=a@b")).text
+    assert "See what was sent to this address" in (await admin.open("/users?q=nobody@example.com")).text
     assert "Clear the search" in (await admin.open(f"/notifications?q={uuid4()}")).text
     assert "An e-mail address has to be complete" in (await admin.open("/notifications?q=grace")).text
     people = await admin.open("/users?q=grace")
@@ -142,8 +151,12 @@ async def test_a_retry_is_followed_to_its_end(admin: Browser, system: System) ->
     assert failed["status"] == "failed"
     page = f"/notifications/{failed['notification_id']}"
     text = (await admin.open(page)).text
-    assert "No. It failed." in text
-    assert failed["error_detail"][:12] in text
+    answer = text.split('class="verdict"')[1].split("</section>")[0].split("<h2>")[0]
+    assert "No. The mail came back: the address does not exist or refuses mail for good." in answer
+    assert "Correct the address at the user, then try again." in answer
+    assert f'href="/users/{user["id"]}">Open Grace Hopper</a>' in answer
+    assert 'href="/suppressions/' in answer
+    assert failed["error_detail"][:12] in answer
     done = await admin.submit(page, f"{page}/retry")
     assert done.headers["location"] == f"{page}?done=retried"
     wait_until(lambda: system.detail(failed["notification_id"])["replays"] == 1, 30, "the retry")
@@ -165,13 +178,74 @@ async def test_a_push_shows_each_device_and_the_users_page_names_them(admin: Bro
     assert made in page
 
 
-async def test_a_recipient_who_is_no_user_leads_to_what_was_sent(admin: Browser, system: System) -> None:
-    body = {
-        "notification_type": "email", "to": {"email": f"{uuid4().hex}@example.com"}, "template_code": system.template(),
-        "variables": {"name": "Grace"}, "request_id": uuid4().hex,
-    }  # fmt: skip
-    made = system.call("POST", "/notifications", body)["notification_id"]
-    recipient = system.detail(made)["user_id"]
+async def test_a_recipient_who_is_no_user_is_found_by_the_address_and_named(admin: Browser, system: System) -> None:
+    address = f"{uuid4().hex}@example.com"
+    made = system.send(None, system.template(), to={"email": address, "name": "Ada"})
+    page, recipient = f"/notifications/{made['notification_id']}", made["user_id"]
+    shown = f"{address[:1]}***@example.com"
+    text = (await admin.open(page)).text
+    assert f"Ada, {shown}" in text
+    assert address not in text
+    assert "No user: the request named the recipient." in text
+    for search in (address.upper(), recipient):
+        listed = (await admin.open(f"/notifications?q={search}")).text
+        assert f'href="{page}"' in listed
+        assert f'To <strong>Ada</strong> <span class="soft">{shown}</span>' in listed
+        assert f"/users/{recipient}" not in listed
+    assert f'href="/notifications?q={recipient}"' in text, "everything that was sent to it"
     led = await admin.open(f"/users/{recipient}")
     assert led.headers["location"] == f"/notifications?q={recipient}"
-    assert made in (await admin.open(led.headers["location"])).text
+
+
+async def test_lists_name_recipients_without_a_call_for_each_of_them(admin: Browser, system: System) -> None:
+    template, user = system.template(), system.user("Grace Hopper")
+    system.send(user["id"], template)
+    system.send(None, template, to={"email": f"{uuid4().hex}@example.com"})
+    page = (await admin.open(f"/notifications?template={template}")).text
+    cells = [one.split("</td>")[0] for one in page.split('data-label="Recipient">')[1:]]
+    assert "***@example.com" in cells[0]
+    assert "href" not in cells[0]
+    assert f'<a href="/users/{user["id"]}">Grace Hopper</a>' in cells[1]
+
+
+async def test_a_bad_address_that_the_request_named_is_the_callers_to_correct(admin: Browser, system: System) -> None:
+    made = system.send(None, system.template(), to={"email": f"bounce+{uuid4().hex[:8]}@example.com"})
+    text = (await admin.open(f"/notifications/{made['notification_id']}")).text
+    assert "The caller has to send a new one, to the right address." in text
+    assert "Why the address gets no mail</a>" in text
+    assert "Correct the address at the user" not in text
+
+
+async def test_a_suppressed_address_leads_to_its_entry(admin: Browser, system: System) -> None:
+    address = f"{uuid4().hex}@example.com"
+    system.call("POST", "/suppressions", {"emails": [address], "reason": "complained"})
+    made = system.send(None, system.template(), to={"email": address})
+    page = f"/notifications/{made['notification_id']}"
+    text = (await admin.open(page)).text
+    assert "No. Mail to this address bounced or was unwanted before, so none is sent." in text
+    entry = text.split('href="/suppressions/')[1].split('"')[0]
+    assert "This address gets no mail." in (await admin.open(f"/suppressions/{entry}")).text
+    await admin.submit(f"/suppressions/{entry}", f"/suppressions/{entry}/remove")
+    assert "The address is not on the list any more" in (await admin.open(page)).text
+
+
+async def test_a_key_finds_by_address_what_its_application_sent(visitor: Browser, system: System) -> None:
+    key, address = system.key("notifications:read", "notifications:write"), f"{uuid4().hex}@example.com"
+    body = {
+        "notification_type": "email", "to": {"email": address}, "template_code": system.template(),
+        "variables": {"name": "Ada"},
+    }  # fmt: skip
+    made = httpx2.post(f"{system.url}/api/v1/notifications", json=body, headers={"X-API-Key": key}).json()["data"]
+    await visitor.submit("/login", "/login/key", key=key)
+    assert made["notification_id"] in (await visitor.open(f"/notifications?q={address}")).text
+    user = system.user()
+    assert "with the scope users:read" in (await visitor.open(f"/notifications?q={user['email']}")).text
+
+
+async def test_a_device_is_found_by_its_token(admin: Browser, system: System) -> None:
+    token = f"device-{uuid4().hex}"
+    template = system.template(title="Hi {{ name }}", body="x")
+    made = system.send(None, template, notification_type="push", to={"push_tokens": [token]})["notification_id"]
+    page = (await admin.open(f"/notifications?q={token}")).text
+    assert f'href="/notifications/{made}"' in page
+    assert "<strong>1 device</strong>" in page

@@ -29,6 +29,12 @@ def figures(accepted: int = 0, final: int = 0, in_work: int = 0, **more: Any) ->
     return Statistics.model_validate({**given, **more})
 
 
+async def test_it_has_the_search_for_a_notification(admin: Browser) -> None:
+    page = (await admin.open("/")).text
+    form = page.split('action="/notifications" role="search"')[1].split("</form>")[0]
+    assert 'name="q"' in form
+
+
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [

@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from console.services.advice import ADVICE
 from console.services.finding import Kind, Wanted, kind_of
+from console.services.recipients import whom
+from console.services.suppressing import Mail
 from console.services.timeline import WHOLE, steps_of
-from console.services.verdict import verdict_on
+from console.services.verdict import Known, verdict_on
 from console.services.words import size, span, tone, utc
 from contracts.status import Status
-from notifications import NotificationDetail, TimelineEntry
+from notifications import NotificationDetail, Recipient, Suppression, TimelineEntry, User
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -26,7 +29,7 @@ def detail(
 ) -> NotificationDetail:
     return NotificationDetail.model_construct(
         status=status, timeline=list(timeline), error=error, test=False, provider="smtp", notification_type="email",
-        send_at=None, delivery_guarantee=guarantee,
+        send_at=None, delivery_guarantee=guarantee, error_detail=None, template_code="welcome", recipient=None,
     )  # fmt: skip
 
 
@@ -36,6 +39,67 @@ def test_every_status_has_an_answer_and_a_colour(status: Status) -> None:
     assert said.headline.endswith(".")
     assert said.tone == tone(status)
     assert (said.tone == "bad") is (status is Status.FAILED)
+
+
+def recipient(*, is_user: bool) -> Recipient:
+    return Recipient(is_user=is_user, name="Ada", email="a***@example.com", fingerprint=None, devices=None, topic=None)
+
+
+ADA = User.model_construct(id="7", name="Ada")
+ENTRY = Suppression(fingerprint="f" * 64, masked="a***@example.com", reason="bounced", origin="bounce", created_at=NOON)
+ALL = frozenset({"users", "templates", "holds", "applications", "system", "suppressions"})
+
+
+@pytest.mark.parametrize(
+    ("error", "known", "links"),
+    [
+        ("bounced", Known(user=ADA), ["/users/7"]),
+        (
+            "bounced",
+            Known(user=ADA, mail=Mail(known=True, suppressed=ENTRY)),
+            ["/users/7", f"/suppressions/{'f' * 64}"],
+        ),
+        ("bounced", Known(), []),
+        ("render_failed", Known(sections=ALL), ["/templates/welcome"]),
+        ("render_failed", Known(), []),
+        ("invalid_sender", Known(sections=ALL), ["/applications"]),
+        ("exhausted", Known(sections=ALL), ["/system"]),
+        ("hold_cancelled", Known(sections=ALL), ["/holds"]),
+        ("user_not_found", Known(sections=ALL), []),
+    ],
+)
+def test_a_failure_leads_to_the_page_where_its_cause_is_removed(error: str, known: Known, links: list[str]) -> None:
+    said = verdict_on(detail("failed", error=error), known)
+    assert [link.href for link in said.links] == links
+    assert said.headline == f"No. {ADVICE[error].meaning}"
+    assert said.todo == ADVICE[error].todo
+
+
+def test_what_to_do_about_an_address_depends_on_who_named_it() -> None:
+    failed = detail("failed", error="bounced")
+    said = [verdict_on(failed.model_copy(update={"recipient": recipient(is_user=one)})).todo for one in (True, False)]
+    assert said == [ADVICE["bounced"].todo, "The caller has to send a new one, to the right address."]
+
+
+def test_a_reason_without_words_is_named() -> None:
+    assert verdict_on(detail("failed", error="something_new")).headline == "No. The reason is “something new”."
+
+
+@pytest.mark.parametrize(
+    ("shown", "name", "at"),
+    [
+        (None, "", ""),
+        (recipient(is_user=True), "Ada", "a***@example.com"),
+        (recipient(is_user=False).model_copy(update={"name": None}), "", "a***@example.com"),
+        (recipient(is_user=True).model_copy(update={"email": None, "devices": 1}), "Ada", "1 device"),
+        (recipient(is_user=True).model_copy(update={"email": None, "devices": 3}), "Ada", "3 devices"),
+        (recipient(is_user=False).model_copy(update={"name": None, "email": None, "topic": "news"}), "", "news"),
+    ],
+)
+def test_a_recipient_in_words(shown: Recipient | None, name: str, at: str) -> None:
+    said = whom(detail("sent").model_copy(update={"recipient": shown}))
+    assert (said.name, said.at, said.known) == (name, at, bool(name or at))
+    assert said.is_user is (shown is None or shown.is_user)
 
 
 def test_a_notification_that_is_tried_again_says_so() -> None:

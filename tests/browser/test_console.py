@@ -135,8 +135,8 @@ def test_somebody_is_found_by_address_and_the_failure_explained_and_tried_again(
     console.firefox.click(".find button")
     console.wait_for_text("main", "Grace Hopper")
     console.firefox.click(f"a[href='/notifications/{failed}']")
-    said = console.wait_for_text("#live", "No. It failed.")
-    assert "The mail came back" in said
+    said = console.wait_for_text("#live", "No. The mail came back")
+    assert "Correct the address at the user, then try again." in said
     assert "550" in console.firefox.text(".timeline")
     console.firefox.click(f"form[action='/notifications/{failed}/retry'] button")
     console.wait_for_text("main", "It is tried again.")

@@ -13,8 +13,10 @@ from starlette.responses import Response
 from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to
 from console.services.commands import lookup
 from console.services.finding import TIMES, Found, Kind, Wanted, find, kind_of
+from console.services.recipients import whom
+from console.services.suppressing import NOT_ASKED, Mail, mail_to
 from console.services.timeline import steps_of
-from console.services.verdict import verdict_on
+from console.services.verdict import Known, verdict_on
 from console.services.words import CHANNELS
 from notifications import ApiError, Hold, NotificationDetail, Status, User
 
@@ -22,6 +24,7 @@ router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("notifications"))]
 UNDER_WAY = frozenset({"pending", "queued"})
 RETRYABLE = frozenset({"failed", "unknown"})
+NOT_SENT = frozenset({"failed", "suppressed"})
 FOLLOWED = 300  # times that a page asks again: ten minutes, then it rests
 
 
@@ -47,26 +50,26 @@ async def search(request: Request, visitor: Reading) -> Response:
         statuses=get_args(Status),
         channels=list(CHANNELS),
         times=TIMES,
-        found_user=found.user,
+        found=found,
         rows=found.rows,
         hold=await hold_of(visitor, str(wanted.held_by) if wanted.held_by else None),
         older=_link(wanted, before=found.next_cursor) if found.next_cursor else "",
         newest=_link(wanted, before=None) if wanted.before else "",
-        empty=_empty(wanted, found),
+        empty=_empty(wanted, found, visitor),
     )
 
 
 @router.get("/notifications/{thing_id}")
 async def one(visitor: Reading, thing_id: ThingId) -> Response:
     n = await visitor.api.get(thing_id)
-    hold, recipient = await asyncio.gather(hold_of(visitor, n.held_by), _recipient(visitor, n.user_id))
+    hold, user, mail = await asyncio.gather(hold_of(visitor, n.held_by), _user(visitor, n), _mail(visitor, n))
     may = visitor.person.may("act")
     return visitor.page(
         "notification",
         "notifications",
         title=f"{n.template_code}, {n.status}",
-        recipient=recipient,
-        **_live(n, hold),
+        user=user,
+        **_live(n, Known(hold, user, mail, visitor.person.sections)),
         may_cancel=may and n.status == "pending",
         may_retry=may and n.status in RETRYABLE,
         curl=lookup(visitor.console.shown_url, n.notification_id, by_key=visitor.person.role == "key"),
@@ -79,7 +82,8 @@ async def live(visitor: Reading, thing_id: ThingId, round: Annotated[int, Query(
     n = await visitor.api.get(thing_id)
     if n.status not in UNDER_WAY:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
-    return visitor.page("live", "notifications", **_live(n, await hold_of(visitor, n.held_by), round + 1))
+    known = Known(await hold_of(visitor, n.held_by), sections=visitor.person.sections)
+    return visitor.page("live", "notifications", **_live(n, known, round + 1))
 
 
 @router.post("/notifications/{thing_id}/cancel")
@@ -98,10 +102,9 @@ def _link(wanted: Wanted, **changes: str | None) -> str:
     return f"/notifications?{urlencode(wanted.query(**changes))}"
 
 
-def _live(n: NotificationDetail, hold: Hold | None, round_: int = 0) -> dict[str, object]:
+def _live(n: NotificationDetail, known: Known, round_: int = 0) -> dict[str, object]:
     follows = n.status in UNDER_WAY and round_ < FOLLOWED
-    said = verdict_on(n, hold.reason if hold else "")
-    return {"n": n, "hold": hold, "said": said, "steps": steps_of(n), "live": follows, "round": round_}
+    return {"n": n, "said": verdict_on(n, known), "steps": steps_of(n), "live": follows, "round": round_}
 
 
 async def hold_of(visitor: Visitor, hold_id: str | None) -> Hold | None:
@@ -113,29 +116,58 @@ async def hold_of(visitor: Visitor, hold_id: str | None) -> Hold | None:
     return None
 
 
-async def _recipient(visitor: Visitor, user_id: str) -> User | None:
-    """None also if the visitor may not see users, and if the id stands for an address that is no user's."""
-    if visitor.person.may("users"):
+async def _user(visitor: Visitor, n: NotificationDetail) -> User | None:
+    """None also if the visitor may not see users, and if the request named an address or devices."""
+    if visitor.person.may("users") and whom(n).is_user:
         with suppress(ApiError):
-            return await visitor.api.users.get(user_id)
+            return await visitor.api.users.get(n.user_id)
     return None
 
 
-NO_SUCH_NAME = "No notification has this request id, or a user with this id. An e-mail address has to be complete."
+async def _mail(visitor: Visitor, n: NotificationDetail) -> Mail:
+    """Whether the address gets mail now, where that may explain what happened."""
+    address = n.recipient.fingerprint if n.recipient else None
+    if address is None or n.status not in NOT_SENT or not visitor.person.may("suppressions"):
+        return NOT_ASKED
+    return await mail_to(visitor.api, address)
 
 
-def _empty(wanted: Wanted, found: Found) -> Empty:
+def _empty(wanted: Wanted, found: Found, visitor: Visitor) -> Empty:
     if found.problem:
         return Empty("Nothing found", found.problem, "/notifications", "Clear the search")
-    if wanted.held_by and not (wanted.status or wanted.channel or wanted.template):
+    if wanted.held_by and not wanted.is_filtered:
         return Empty("Nothing waits", "The hold holds nothing now.", "/holds", "See the holds")
-    if wanted.q or wanted.status or wanted.channel or wanted.template:
-        if wanted.created_after() is None:
-            text = NO_SUCH_NAME if kind_of(wanted.q) is Kind.NAME else "No notification fits all of this."
-            return Empty("Nothing found", text, "/notifications", "Clear the search")
-        text = "No notification of this time fits. Older ones may."
-        return Empty("Nothing found", text, _link(wanted, since="any", before=None), "Look at any time")
+    if wanted.q or wanted.is_filtered:
+        return _empty_search(wanted, found, visitor)
     if wanted.since == "any":
         return Empty("No notifications yet", "As soon as an application sends one, it is here.")
-    text = "Nothing was accepted in this time."
-    return Empty("Quiet so far", text, _link(wanted, since="any", before=None), "Look at any time")
+    return _look_longer(wanted, "Quiet so far", "Nothing was accepted in this time.")
+
+
+NO_SUCH_NAME = (
+    "No notification has this request id, or went to such a user or device. An e-mail address has to be complete."
+)
+
+
+def _empty_search(wanted: Wanted, found: Found, visitor: Visitor) -> Empty:
+    if wanted.created_after() is not None:
+        return _look_longer(wanted, "Nothing found", "No notification of this time fits. Older ones may.")
+    title, text = "Nothing found", "No notification fits all of this."
+    match kind_of(wanted.q):
+        case Kind.ADDRESS if not wanted.is_filtered:
+            title, text = "Nothing was sent to this address", _nothing_sent(found, visitor)
+        case Kind.NAME:
+            text = NO_SUCH_NAME
+    return Empty(title, text, "/notifications", "Clear the search")
+
+
+def _nothing_sent(found: Found, visitor: Visitor) -> str:
+    if found.users:
+        return "A user has it, and no notification that you may see went to it."
+    if visitor.person.role == "key" and not visitor.person.may("users"):
+        return "Your application named it in no request. What went to users is found by it with the scope users:read."
+    return "No user has it, and no request named it. An address has to be complete."
+
+
+def _look_longer(wanted: Wanted, title: str, text: str) -> Empty:
+    return Empty(title, text, _link(wanted, since="any", before=None), "Look at any time")

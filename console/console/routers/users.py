@@ -1,7 +1,6 @@
 """Users: find one, see the devices, the preferences and what was sent."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -9,7 +8,8 @@ from starlette.responses import Response
 
 from console.dependencies import Section, ThingId, Visitor, go_to
 from console.services.finding import Kind, as_id, kind_of
-from notifications import InvalidRequest, NotFound, PermissionDenied, Suppression, Unavailable, User
+from console.services.suppressing import NOT_ASKED, Mail, mail_to
+from notifications import InvalidRequest, NotFound, PermissionDenied, User
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("users"))]
@@ -24,21 +24,13 @@ BECAUSE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """Whether the user's address gets mail. `problem`: why that is not known."""
-
-    known: bool = False
-    suppressed: Suppression | None = None
-    problem: str = ""
-
-
 @router.get("/users")
 async def search(visitor: Reading, q: Annotated[str, Query(max_length=320)] = "") -> Response:
     people = await _people(visitor, q.strip())
     if len(people) == 1:
         return go_to(f"/users/{people[0].id}")
-    return visitor.page("users", "users", title="Users", q=q.strip(), people=people)
+    is_address = kind_of(q.strip()) is Kind.ADDRESS
+    return visitor.page("users", "users", title="Users", q=q.strip(), people=people, is_address=is_address)
 
 
 @router.get("/users/{thing_id}")
@@ -66,15 +58,8 @@ async def _sent(visitor: Visitor, user_id: str) -> object:
 
 
 async def _mail(visitor: Visitor, user: User) -> Mail:
-    """Whether mail is sent to the address. Not known for those who may not see the list, or while it cannot be read."""
-    if not visitor.person.may("suppressions"):
-        return Mail()
-    try:
-        return Mail(known=True, suppressed=await visitor.api.suppressions.get(user.email))
-    except NotFound:
-        return Mail(known=True)
-    except Unavailable:
-        return Mail(problem="The e-mail service does not answer, so it is not known now.")
+    """Not known for those who may not see the suppression list."""
+    return await mail_to(visitor.api, user.email) if visitor.person.may("suppressions") else NOT_ASKED
 
 
 async def _people(visitor: Visitor, q: str) -> list[User]:

@@ -1,5 +1,6 @@
 """What somebody typed into “Find”, and which calls of the API answer it. None of them reads through a whole table."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,17 +23,18 @@ from notifications import (
     User,
 )
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2_048)]  # what the longest device token has
 TIMES = (("", "The last day"), ("7d", "The last 7 days"), ("30d", "The last 30 days"), ("any", "At any time"))
 DAYS = {"": 1, "7d": 7, "30d": 30}
 PAGE = 50
+SHORTEST_TOKEN = 32  # characters; what is shorter is not asked for as a device
 
 
 class Kind(Enum):
     NOTHING = "nothing"
     ADDRESS = "address"
     ID = "id"
-    NAME = "name"  # a request id, or the caller's own id of a user
+    NAME = "name"  # a request id, the caller's own id of a user, or a device's token
 
 
 def kind_of(text: str) -> Kind:
@@ -62,6 +64,10 @@ class Wanted(SearchForm):
     before: UUID | None = None
     held_by: UUID | None = None
 
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.status or self.channel or self.template)
+
     def created_after(self, now: datetime | None = None) -> datetime | None:
         if self.since == "any" or ((self.q or self.held_by) and not self.since):
             return None
@@ -70,38 +76,54 @@ class Wanted(SearchForm):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of notifications; or the one that is meant (`notification_id`). `user` is the person to whom they went.
+    """A page of notifications; or the one that is meant (`notification_id`).
 
-    `problem` says why nothing was looked for.
+    `one_recipient`: all went to one person, who may be several of `users`: contacts of several applications. `problem` says
+    why nothing was looked for.
     """
 
     rows: Sequence[Notification] = ()
     next_cursor: str | None = None
-    user: User | None = None
+    users: Sequence[User] = ()
+    one_recipient: bool = False
     notification_id: str | None = None
     problem: str = ""
 
 
 async def find(api: AsyncNotifications, wanted: Wanted, *, may_see_users: bool) -> Found:
-    """At most three calls, each by an index. An address is looked up only for those who may see users."""
+    """At most four calls, each by an index."""
     match kind_of(wanted.q):
         case Kind.NOTHING:
             return await _page(api, wanted)
         case Kind.ID:
             return await _by_id(api, wanted, str(as_id(wanted.q)), may_see_users=may_see_users)
-        case Kind.ADDRESS if not may_see_users:
-            return Found(problem="To find somebody by e-mail address you need the right to see users.")
         case Kind.ADDRESS:
-            people = (await api.users.list(email=wanted.q, page_size=1).page()).items
-            return await _of_user(api, wanted, people[0]) if people else Found(problem=NOBODY)
+            return await _by_address(api, wanted, may_see_users=may_see_users)
         case Kind.NAME:
             return await _by_name(api, wanted, may_see_users=may_see_users)
 
 
-NOBODY = (
-    "No user has this e-mail address. Somebody who was notified by address alone is found by the request id, "
-    "or by template and time."
-)
+async def _by_address(api: AsyncNotifications, wanted: Wanted, *, may_see_users: bool) -> Found:
+    """Whoever has it: users, and recipients that requests named by their address alone."""
+    try:
+        found, users = await asyncio.gather(
+            _page(api, wanted, to=wanted.q), _users_at(api, wanted.q) if may_see_users else _nobody()
+        )
+    except InvalidRequest:
+        return Found(problem=NO_ADDRESS)
+    return replace(found, users=users, one_recipient=True)
+
+
+NO_ADDRESS = "This is no e-mail address that mail can be sent to."
+SHOWN_USERS = 10
+
+
+async def _users_at(api: AsyncNotifications, address: str) -> Sequence[User]:
+    return (await api.users.list(email=address, page_size=SHOWN_USERS).page()).items
+
+
+async def _nobody() -> Sequence[User]:
+    return ()
 
 
 async def _by_id(api: AsyncNotifications, wanted: Wanted, given: str, *, may_see_users: bool) -> Found:
@@ -112,26 +134,47 @@ async def _by_id(api: AsyncNotifications, wanted: Wanted, given: str, *, may_see
         with suppress(NotFound, PermissionDenied):
             return await _of_user(api, wanted, await api.users.get(given))
     found = await _page(api, wanted, user_id=given)  # the id that stands for an address of `to`
-    return found if found.rows or wanted.before else await _page(api, wanted, request_id=wanted.q)
+    if found.rows or wanted.before:
+        return replace(found, one_recipient=True)
+    return await _of_request(api, wanted)
 
 
 async def _by_name(api: AsyncNotifications, wanted: Wanted, *, may_see_users: bool) -> Found:
-    found = await _page(api, wanted, request_id=wanted.q[:200])
-    if not found.rows and may_see_users:
+    found = await _of_request(api, wanted)
+    if found.rows or found.notification_id:
+        return found
+    if may_see_users:
         with suppress(NotFound, PermissionDenied, InvalidRequest):
             return await _of_user(api, wanted, await api.contacts.get(wanted.q))
+    if len(wanted.q) >= SHORTEST_TOKEN:
+        with suppress(InvalidRequest):
+            return replace(await _page(api, wanted, to=wanted.q), one_recipient=True)
+    return found
+
+
+async def _of_request(api: AsyncNotifications, wanted: Wanted) -> Found:
+    """Several applications may have used the same request id."""
+    found = await _page(api, wanted, request_id=wanted.q[:200])
+    if wanted.before is None and len(found.rows) == 1:
+        return Found(notification_id=found.rows[0].notification_id)
     return found
 
 
 async def _of_user(api: AsyncNotifications, wanted: Wanted, user: User) -> Found:
-    return replace(await _page(api, wanted, user_id=user.id), user=user)
+    return replace(await _page(api, wanted, user_id=user.id), users=[user], one_recipient=True)
 
 
 async def _page(
-    api: AsyncNotifications, wanted: Wanted, *, user_id: str | None = None, request_id: str | None = None
+    api: AsyncNotifications,
+    wanted: Wanted,
+    *,
+    user_id: str | None = None,
+    to: str | None = None,
+    request_id: str | None = None,
 ) -> Found:
     page = await api.list(
         user_id=user_id,
+        to=to,
         request_id=request_id,
         status=wanted.status or None,
         notification_type=wanted.channel or None,

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 from console.services.advice import OTHERWISE, advice_on
-from notifications import FieldProblem, SuppressionReason
+from notifications import AsyncNotifications, FieldProblem, NotFound, Suppression, SuppressionReason, Unavailable
 
 REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
 MAX_TYPED = 1_000  # in one call of the API
@@ -21,6 +22,28 @@ ORIGINS = {
     "complaint": "a complaint came in",
     "api": "added by hand or from a file",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Whether an address gets mail. `problem`: why that is not known."""
+
+    known: bool = False
+    suppressed: Suppression | None = None
+    problem: str = ""
+
+
+NOT_ASKED = Mail()
+
+
+async def mail_to(api: AsyncNotifications, address: str) -> Mail:
+    """`address` may be its fingerprint. For administrators."""
+    try:
+        return Mail(known=True, suppressed=await api.suppressions.get(address))
+    except NotFound:
+        return Mail(known=True)
+    except Unavailable:
+        return Mail(problem="The e-mail service does not answer, so it is not known now.")
 
 
 def meaning_of(reason: str) -> str:

@@ -1,30 +1,53 @@
-"""“Did she get the mail?”: the answer in a sentence, what it rests on, and what to do."""
+"""“Did she get the mail?”: the answer and its reason in a sentence, what it rests on, what to do, and where."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from console.services.advice import advice_on
-from console.services.words import tone
-from notifications import NotificationDetail
+from console.services.advice import OTHERWISE, Advice, advice_on
+from console.services.suppressing import NOT_ASKED, Mail
+from console.services.words import tone, words
+from notifications import Hold, NotificationDetail, User
 
 TAKER = {"email": "mail server", "push": "push service"}
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    href: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
+    """`links`: where one does what `todo` says. `words`: what the provider said, or what failed here."""
+
     headline: str
     text: str = ""
     todo: str = ""
+    links: Sequence[Link] = ()
+    words: str = ""
     tone: str = "idle"
 
 
-def verdict_on(n: NotificationDetail, held_because: str = "") -> Verdict:
-    """`held_because`: the reason of the hold that it waits for, if the reader may see it."""
-    made = _held(held_because) if n.held_by else _of_status(n)
-    return Verdict(made.headline, made.text, made.todo, tone("held" if n.held_by else n.status))
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the page knows beside the notification, as far as its reader may see it.
+
+    `user`: the recipient. `mail`: whether the recipient's address gets mail now. `sections`: those that the reader may open.
+    """
+
+    hold: Hold | None = None
+    user: User | None = None
+    mail: Mail = NOT_ASKED
+    sections: frozenset[str] = frozenset()
 
 
-def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a table of statuses
-    reason = advice_on(n.error)
+def verdict_on(n: NotificationDetail, known: Known = Known()) -> Verdict:
+    made = _held(known.hold) if n.held_by else _of_status(n, known)
+    return replace(made, tone=tone("held" if n.held_by else n.status))
+
+
+def _of_status(n: NotificationDetail, known: Known) -> Verdict:  # noqa: PLR0911, C901 - a table of statuses
     match n.status:
         case "delivered":
             return Verdict("Yes. The provider has confirmed the delivery.")
@@ -32,10 +55,8 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
             return Verdict("It was sent with a test key, so no provider got it.")
         case "sent":
             return Verdict(*_taken(n))
-        case "failed":
-            return Verdict("No. It failed.", reason.meaning, reason.todo)
-        case "suppressed":
-            return Verdict("No. It was not sent, on purpose.", reason.meaning, reason.todo)
+        case "failed" | "suppressed":
+            return _not_sent(n, known)
         case "cancelled" if n.error == "hold_cancelled":
             return Verdict("No. It was held, and the hold was cancelled.")
         case "cancelled":
@@ -45,13 +66,56 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
             return Verdict("No. Its time ran out before it could be sent.", todo=todo)
         case "unknown":
             return Verdict("Nobody knows. The provider may have taken it, and did not answer.", *_unrepeated(n))
-    return Verdict(*_waiting(n))
+    return _waiting(n, known)
 
 
-def _held(because: str) -> Verdict:
-    why = f"It is held because: {because}" if because else "Somebody has held such notifications for now."
+def _not_sent(n: NotificationDetail, known: Known) -> Verdict:
+    advice = advice_on(n.error)
+    meaning = f"The reason is “{words(n.error)}”." if n.error and advice is OTHERWISE else advice.meaning
     return Verdict(
-        "Not yet. It is held.", why, "Look at the hold: it is released or cancelled by people." if because else ""
+        f"No. {meaning}", todo=_todo(n, advice, known), links=_links(n, advice, known), words=n.error_detail or ""
+    )
+
+
+def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
+    if n.error == "address_suppressed" and known.mail.suppressed:
+        return "If the address works again, take it off the list; then the caller sends a new one."
+    if n.error == "address_suppressed" and known.mail.known:
+        return "The address is not on the list any more: the caller can send a new one."
+    is_given = n.recipient is not None and not n.recipient.is_user
+    return advice.given if is_given and advice.given else advice.todo
+
+
+def _links(n: NotificationDetail, advice: Advice, known: Known) -> Sequence[Link]:
+    """To the page where the cause is removed; and to the suppression, if the address has one."""
+    links = [] if advice.place is None else _to_place(n, advice.place, known)
+    if known.mail.suppressed:
+        links.append(Link(f"/suppressions/{known.mail.suppressed.fingerprint}", "Why the address gets no mail"))
+    return links
+
+
+def _to_place(n: NotificationDetail, place: str, known: Known) -> list[Link]:
+    match place:
+        case "user" if known.user:
+            return [Link(f"/users/{known.user.id}", f"Open {known.user.name}")]
+        case "template" if "templates" in known.sections:
+            return [Link(f"/templates/{n.template_code}", f"Open the template {n.template_code}")]
+        case "holds" | "applications" | "system" if place in known.sections:
+            return [Link(f"/{place}", TITLES[place])]
+    return []
+
+
+TITLES = {"holds": "Open the holds", "applications": "Open the applications", "system": "See whether everything is up"}
+
+
+def _held(hold: Hold | None) -> Verdict:
+    if hold is None:
+        return Verdict("Not yet. It is held.", "Somebody has held such notifications for now.")
+    return Verdict(
+        "Not yet. It is held.",
+        f"It is held because: {hold.reason}",
+        "People release a hold, or cancel it.",
+        [Link(f"/holds#h-{hold.hold_id}", "Open the hold")],
     )
 
 
@@ -88,17 +152,17 @@ def _taken(n: NotificationDetail) -> tuple[str, str, str]:
     )
 
 
-def _waiting(n: NotificationDetail) -> tuple[str, str, str]:
+def _waiting(n: NotificationDetail, known: Known) -> Verdict:
     tries = [step for step in n.timeline if step.status == "retrying"]
     if tries:
         last = tries[-1]
-        return "Not yet. It is tried again by itself.", advice_on(last.code).meaning if last.code else "", ""
+        said = f"The last try ended with “{words(last.code)}”." if last.code else ""
+        return Verdict("Not yet. It is tried again by itself.", said, words=last.detail or "")
     if n.send_at and n.status == "pending":
-        return "Not yet. It waits for its time.", "", ""
+        return Verdict("Not yet. It waits for its time.")
+    where = "gateway" if n.status == "pending" else "worker"
+    look = f"If it stays so, look at the {where}'s /health."
+    links = _to_place(n, "system", known)
     if n.status == "pending":
-        return (
-            "Not yet. It waits for the queue, or for a service that is down.",
-            "",
-            "If it stays so, look at the gateway's /health.",
-        )
-    return "Not yet. It is in the queue.", "", "If it stays so, look at the worker's /health: a provider may be down."
+        return Verdict("Not yet. It waits for the queue, or for a service that is down.", todo=look, links=links)
+    return Verdict("Not yet. It is in the queue.", todo=f"{look} A provider may be down.", links=links)

@@ -111,6 +111,7 @@ def searches(of: Things) -> dict[str, str]:
         "notifications, none": "/notifications?status=cancelled&channel=push&template=nothing&since=any",
         "notifications, of a user": f"/notifications?q={of.user}",
         "notifications, by address": f"/notifications?q={of.email}&status=sent",
+        "notifications, by an address of nobody": "/notifications?q=somebody@example.com",
         "notifications, by request id": f"/notifications?q={of.request_id}",
         "notifications, by notification id": f"/notifications?q={of.notification}",
         "notifications, by an unknown name": "/notifications?q=nothing-of-this-name",
