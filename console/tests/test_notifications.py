@@ -24,6 +24,7 @@ async def test_it_is_found_by_address_and_user(admin: Browser, sent: dict[str, s
     page = (await admin.open(f"/notifications?q={sent[by]}")).text
     assert f'href="/notifications/{sent["id"]}"' in page
     assert f'To <a href="/users/{sent["user"]}"><strong>Grace Hopper</strong></a>' in page
+    assert '<option value="any" selected>' in page
 
 
 @pytest.mark.parametrize("by", ["id", "request"])
@@ -56,7 +57,7 @@ async def test_nobody_and_nothing_are_said_with_what_to_do(admin: Browser) -> No
     assert "Nothing was sent to this address" in nobody
     assert "No user has it, and no request named it" in nobody
     assert "This is no e-mail address" in (await admin.open("/notifications?q=a@b")).text
-    assert "See what was sent to this address" in (await admin.open("/users?q=nobody@example.com")).text
+    assert "See what was sent to it" in (await admin.open("/users?q=nobody@example.com")).text
     assert "Clear the search" in (await admin.open(f"/notifications?q={uuid4()}")).text
     assert "An e-mail address has to be complete" in (await admin.open("/notifications?q=grace")).text
     people = await admin.open("/users?q=grace")

@@ -9,7 +9,7 @@ from console.services.finding import Kind, Wanted, kind_of
 from console.services.recipients import whom
 from console.services.suppressing import Mail
 from console.services.timeline import WHOLE, steps_of
-from console.services.verdict import Known, verdict_on
+from console.services.verdict import Known, retry_can_help, verdict_on
 from console.services.words import size, span, tone, utc
 from contracts.status import Status
 from notifications import NotificationDetail, Recipient, Suppression, TimelineEntry, User
@@ -79,6 +79,15 @@ def test_what_to_do_about_an_address_depends_on_who_named_it() -> None:
     failed = detail("failed", error="bounced")
     said = [verdict_on(failed.model_copy(update={"recipient": recipient(is_user=one)})).todo for one in (True, False)]
     assert said == [ADVICE["bounced"].todo, "The caller has to send a new one, to the right address."]
+
+
+@pytest.mark.parametrize(
+    ("error", "is_user", "helps"),
+    [("bounced", True, True), ("bounced", False, False), ("render_failed", False, True), (None, False, True)],
+)
+def test_another_try_to_the_same_bad_address_is_not_offered_first(error: str, is_user: bool, helps: bool) -> None:
+    failed = detail("failed", error=error).model_copy(update={"recipient": recipient(is_user=is_user)})
+    assert retry_can_help(failed) is helps
 
 
 def test_a_reason_without_words_is_named() -> None:

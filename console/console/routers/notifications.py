@@ -16,7 +16,7 @@ from console.services.finding import TIMES, Found, Kind, Wanted, find, kind_of
 from console.services.recipients import whom
 from console.services.suppressing import NOT_ASKED, Mail, mail_to
 from console.services.timeline import steps_of
-from console.services.verdict import Known, verdict_on
+from console.services.verdict import Known, retry_can_help, verdict_on
 from console.services.words import CHANNELS
 from notifications import ApiError, Hold, NotificationDetail, Status, User
 
@@ -72,6 +72,7 @@ async def one(visitor: Reading, thing_id: ThingId) -> Response:
         **_live(n, Known(hold, user, mail, visitor.person.sections)),
         may_cancel=may and n.status == "pending",
         may_retry=may and n.status in RETRYABLE,
+        advised=retry_can_help(n),
         curl=lookup(visitor.console.shown_url, n.notification_id, by_key=visitor.person.role == "key"),
     )
 

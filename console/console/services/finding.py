@@ -68,10 +68,13 @@ class Wanted(SearchForm):
     def is_filtered(self) -> bool:
         return bool(self.status or self.channel or self.template)
 
+    @property
+    def span(self) -> str:
+        """Of `TIMES`. A person, an id or a hold is looked for at any time, unless the form says otherwise."""
+        return self.since or ("any" if self.q or self.held_by else "")
+
     def created_after(self, now: datetime | None = None) -> datetime | None:
-        if self.since == "any" or ((self.q or self.held_by) and not self.since):
-            return None
-        return (now or datetime.now(UTC)) - timedelta(days=DAYS[self.since])
+        return None if self.span == "any" else (now or datetime.now(UTC)) - timedelta(days=DAYS[self.span])
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,8 +82,16 @@ def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
         return "If the address works again, take it off the list; then the caller sends a new one."
     if n.error == "address_suppressed" and known.mail.known:
         return "The address is not on the list any more: the caller can send a new one."
-    is_given = n.recipient is not None and not n.recipient.is_user
-    return advice.given if is_given and advice.given else advice.todo
+    return advice.given if advice.given and _is_given(n) else advice.todo
+
+
+def _is_given(n: NotificationDetail) -> bool:
+    return n.recipient is not None and not n.recipient.is_user
+
+
+def retry_can_help(n: NotificationDetail) -> bool:
+    """Whether the page offers another try first: not to the same bad address again."""
+    return not (advice_on(n.error).given and _is_given(n))
 
 
 def _links(n: NotificationDetail, advice: Advice, known: Known) -> Sequence[Link]:
