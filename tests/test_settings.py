@@ -155,11 +155,17 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "postgresql://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/etc/hostname",
         "postgresql://u:hunter2@h/d?sslmode=verify-full&sslrootcert=/hunter2&sslrootcert=/hunter2",
         "postgresql://u:hunter2@h/d?sslrootcert=/etc/ssl/certs/ca-certificates.crt",
+        "postgresql://u:hunter2@a,/d", "postgresql://u:hunter2@a:1,b:port/d", "postgresql://u:hunter2@a,b:99999/d",
+        "postgresql://u:hunter2@a,b/d?target_session_attrs=standby", "postgresql://u:hunter2@h/d?target_session_attrs=hunter2",
+        "postgresql://u:hunter2@/d?host=a,b", "postgresql://u:hunter2@/d?host=a,b&port=1,2,3",
+        "postgresql://u:hunter2@a,postgresql://b/d",
     ),
     "REDIS_URL": (
         "hunter2", "localhost:6379", "http://:hunter2@h", "redis://:hunter2@h:port/0", "redis://:hunter2@h/0?foo=bar",
         "rediss://:hunter2@h/0?ssl_ca_certs=/nowhere/hunter2.pem",
         "redis://:hunter2@h/0?ssl_ca_certs=/etc/ssl/certs/ca-certificates.crt",
+        "redis://:hunter2@a:6379,b:port/0", "redis://:hunter2@a,/0", "redis://:hunter2@,a/0",
+        "redis://:hunter2@a,redis://b/0",
     ),
     "DATA_ENCRYPTION_KEYS": (
         "hunter2", "a:hunter2", "a:aHVudGVyMg==", "a:", "plain,a:hunter2", f"a:{'A' * 43}=", f"a:{'aHVudGVyMg' * 4}abc=",
@@ -169,6 +175,7 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "amqp://u:hunter2@h/?heartbeat=hunter2",
         "amqps://u:hunter2@h/?cafile=/nowhere/hunter2.pem",
         "amqp://u:hunter2@h/?cafile=/etc/ssl/certs/ca-certificates.crt",
+        "amqp://u:hunter2@a,b:port/", "amqp://u:hunter2@a,,b/", "amqp://u:hunter2@a,amqp://b/",
     ),
     "USER_SERVICE_URL": ("hunter2", "localhost:8001", "ftp://h", "http://", "http://h:port", "http://h/?a=hunter2"),
     "API_GATEWAY_URL": ("hunter2",),
@@ -260,6 +267,18 @@ def test_an_empty_variable_is_an_unset_one(env: pytest.MonkeyPatch, service: str
         ("postgresql+psycopg2://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
         ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=%2Frun%2Fpostgresql"),
         ("postgresql:///d", "postgresql+asyncpg:///d"),
+        (
+            "postgresql://u:p%40x@a,b:5433/d",
+            "postgresql+asyncpg://u:p%40x@/d?host=a%2Cb&port=5432%2C5433&target_session_attrs=read-write",
+        ),
+        (
+            "postgresql://u@a,b/d?target_session_attrs=any",
+            "postgresql+asyncpg://u@/d?host=a%2Cb&port=5432%2C5432&target_session_attrs=any",
+        ),
+        (
+            "postgresql://u@/d?host=a,b&port=1,2",
+            "postgresql+asyncpg://u@/d?host=a%2Cb&port=1%2C2&target_session_attrs=read-write",
+        ),
     ],
 )
 def test_a_postgresql_address_of_another_driver_means_the_same_database(
@@ -267,6 +286,13 @@ def test_a_postgresql_address_of_another_driver_means_the_same_database(
 ) -> None:
     env.setenv("DATABASE_URL", given)
     assert load_settings(SETTINGS[service]).database_url == meant
+
+
+def test_the_password_of_an_address_of_several_servers_is_seen(env: pytest.MonkeyPatch) -> None:
+    """That it is weak, and that two addresses have the same one."""
+    env.setenv("RABBITMQ_URL", "amqp://admin:admin123@a,b:5672/")
+    env.setenv("DATABASE_URL", "postgresql://postgres:postgres@a:5432,b/d")
+    assert set(load_settings(SETTINGS["api-gateway"]).weak_logins) == {"DATABASE_URL", "RABBITMQ_URL"}
 
 
 def test_what_is_harmless_is_read_leniently(env: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,12 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings, WebPushSetti
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/api_gateway"
     redis_url: RedisUrl = Field(
         default="redis://localhost:6379/0",
-        description="Redis for caches and rate limits. The service works without it, more slowly",
+        description="Redis for caches and rate limits. The service works without it, more slowly. A primary and its "
+        "replicas: `host1:6379,host2:6379`",
     )
     rabbitmq_url: RabbitUrl = Field(
-        default="amqp://guest:guest@localhost:5672/", description="RabbitMQ, with a user of the service's own"
+        default="amqp://guest:guest@localhost:5672/",
+        description="RabbitMQ, with a user of the service's own. The nodes of a cluster: `host1:5672,host2:5672,host3:5672`",
     )
     queue_type: Literal["classic", "quorum"] = Field(
         default="classic",

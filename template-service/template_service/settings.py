@@ -24,7 +24,8 @@ class TemplateSettings(PeerSettings, TokenSettings):
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/template_service"
     redis_url: RedisUrl = Field(
         default="redis://localhost:6379/0",
-        description="Redis for caches and rate limits. The service works without it, more slowly",
+        description="Redis for caches and rate limits. The service works without it, more slowly. A primary and its "
+        "replicas: `host1:6379,host2:6379`",
     )
     user_service_url: ServiceUrl = Field(
         default="http://localhost:8001",

@@ -30,7 +30,8 @@ class UserSettings(PeerSettings, TokenSettings, WebPushSettings):
     )
     redis_url: RedisUrl = Field(
         default="redis://localhost:6379/0",
-        description="Redis for caches and rate limits. Without it the service still works, but more slowly",
+        description="Redis for caches and rate limits. The service works without it, more slowly. A primary and its "
+        "replicas: `host1:6379,host2:6379`",
     )
     api_gateway_url: ServiceUrl = Field(
         default="http://localhost:8000",

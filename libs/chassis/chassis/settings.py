@@ -177,7 +177,8 @@ class DatabaseSettings(ServiceSettings):
 
     database_url: DatabaseUrl = Field(
         default="postgresql+asyncpg://postgres:postgres@localhost:5432/notifications",
-        description="The service's own database: `postgresql+asyncpg://user:password@host/database`",
+        description="The service's own database: `postgresql+asyncpg://user:password@host/database`. Several servers, a "
+        "primary and its standbys: `host1:5432,host2:5432`",
     )
 
 

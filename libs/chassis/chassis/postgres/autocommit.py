@@ -8,20 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import TextClause, make_url
-from sqlalchemy.dialects.postgresql.asyncpg import dialect
+from sqlalchemy import TextClause
 
-if TYPE_CHECKING:
-    Connection = asyncpg.Connection[asyncpg.Record]
-else:
-    Connection = asyncpg.Connection
-
-
-STATEMENT_SECONDS = 30
-_DIALECT = dialect()  # type: ignore[no-untyped-call]
+from chassis.postgres.connecting import DIALECT, Connection, Connector
 
 
 class StatementExecutor(Protocol):
@@ -52,8 +44,8 @@ class AutocommitConnection:
 class AutocommitPool:
     """At most `max_size` connections, opened on demand. A connection is not used again after any error."""
 
-    def __init__(self, url: str, *, max_size: int, connect_seconds: float) -> None:
-        _, self._options = _DIALECT.create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
+    def __init__(self, connector: Connector, *, max_size: int, connect_seconds: float) -> None:
+        self._connector = connector
         self._connect_seconds = connect_seconds
         self._places = asyncio.Semaphore(max_size)
         self._idle: list[Connection] = []
@@ -64,7 +56,7 @@ class AutocommitPool:
         async with asyncio.timeout(self._connect_seconds):
             await self._places.acquire()
         try:
-            connection = self._rested() or await self._connect()
+            connection = self._rested() or await self._connector.connect(Row)
             try:
                 yield AutocommitConnection(connection)
             except BaseException:
@@ -91,16 +83,11 @@ class AutocommitPool:
                 return connection
         return None
 
-    async def _connect(self) -> Connection:
-        return await asyncpg.connect(
-            **self._options, timeout=self._connect_seconds, command_timeout=STATEMENT_SECONDS, record_class=Row
-        )
-
 
 @lru_cache(maxsize=256)
 def _for_driver(statement: TextClause) -> tuple[str, tuple[str, ...]]:
     """Replaces `:names` by the driver's numbers; returns the names in the order of the numbers."""
-    compiled = statement.compile(dialect=_DIALECT)
+    compiled = statement.compile(dialect=DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
 
 

@@ -12,11 +12,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.errors import Unavailable
-from chassis.postgres.autocommit import STATEMENT_SECONDS, AutocommitConnection, AutocommitPool
+from chassis.postgres.autocommit import AutocommitConnection, AutocommitPool
+from chassis.postgres.connecting import Connector
 
 log = structlog.get_logger()
 
-CONNECT_SECONDS = 2.0  # to connect, and to wait for a free connection
+CONNECT_SECONDS = 2.0  # to connect to a server, and to wait for a free connection
+STATEMENT_SECONDS = 30.0
 
 READ_ONLY = text("SELECT pg_is_in_recovery() OR CAST(current_setting('transaction_read_only') AS boolean)")
 
@@ -26,7 +28,7 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Database:
-    """A service's own database.
+    """A service's own database, on one server or on several of which one takes writes (a primary and its standbys).
 
     `begin()` returns a connection in a transaction that commits at the end of the block. It raises `DatabaseUnavailable` (503
     with Retry-After) if the server is down or answers "not now" (NOT_NOW: read-only, timed out, full …), instead of the
@@ -36,17 +38,18 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float | None = None) -> None:
         connect_seconds = CONNECT_SECONDS if connect_seconds is None else connect_seconds
+        connector = Connector(url, seconds=connect_seconds, command_seconds=STATEMENT_SECONDS)
         self._engine = create_async_engine(
             url,
+            async_creator=connector.connect,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=connect_seconds,
             pool_use_lifo=True,
             hide_parameters=True,  # errors are logged, and parameters are personal data
-            connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
         event.listen(self._engine.sync_engine, "checkout", _not_closed)
-        self._autocommit = AutocommitPool(url, max_size=pool_size, connect_seconds=connect_seconds)
+        self._autocommit = AutocommitPool(connector, max_size=pool_size, connect_seconds=connect_seconds)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:

@@ -11,7 +11,10 @@ from sqlalchemy import Connection, MetaData, pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis.postgres.connecting import Connector
 from chassis.postgres.database import is_unavailable
+
+CONNECT_SECONDS = 10.0  # at each server
 
 
 def alembic_config(folder: Path, url: str) -> Config:
@@ -58,7 +61,8 @@ def run_migrations(metadata: MetaData, version_table: str, url: Callable[[], str
 
 
 async def _online(metadata: MetaData, version_table: str, url: str) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool)
+    connector = Connector(url, seconds=CONNECT_SECONDS)
+    engine = create_async_engine(url, poolclass=pool.NullPool, async_creator=connector.connect)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_migrate, metadata, version_table)

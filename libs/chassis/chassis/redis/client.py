@@ -9,20 +9,25 @@ import hmac
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
+from redis.utils import str_if_bytes
+
+from chassis.failover import ServerOrder, servers_of
 
 log = structlog.get_logger()
 
 CALL_SECONDS = 0.5
 REST_SECONDS = 2.0  # must be longer than CALL_SECONDS: a probe has to end before the next one begins
 CONNECTIONS = 50
+REDIS_PORT = 6379
 
 Answer = TypeVar("Answer")
 
@@ -34,19 +39,67 @@ class RedisUnavailable(Exception):
 def connect_redis(url: str) -> Redis:
     """A client that connects at its first command and waits at most half a second for each step.
 
-    It retries once, immediately, on a broken connection (a pooled one may have died when the server restarted). It does not
-    retry after a timeout. If every connection is busy, the pool makes callers wait instead of raising. Close the client with
-    `await client.aclose()`.
+    Of several servers in `url`, it uses the one that is the primary. It retries immediately on a broken connection, once for
+    each server (a pooled one may have died when the server restarted). It does not retry after a timeout. If every connection
+    is busy, the pool makes callers wait instead of raising. Close the client with `await client.aclose()`.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=CALL_SECONDS,
-        socket_timeout=CALL_SECONDS,
-        socket_connect_timeout=CALL_SECONDS,
-        retry=Retry(NoBackoff(), 1, (RedisConnectionError,)),
+    servers = [parse_url(server) for server in servers_of(url)]
+    options: dict[str, Any] = {**servers[0]}
+    if len(servers) > 1:
+        order = ServerOrder((server.get("host"), server.get("port", REDIS_PORT)) for server in servers)
+        encrypted = options.get("connection_class") is SSLConnection
+        options |= {"connection_class": PrimarySSLConnection if encrypted else PrimaryConnection, "order": order}
+    pool = BlockingConnectionPool(
+        **{
+            "max_connections": CONNECTIONS,
+            "timeout": CALL_SECONDS,
+            "socket_timeout": CALL_SECONDS,
+            "socket_connect_timeout": CALL_SECONDS / len(servers),
+            "retry": Retry(NoBackoff(), len(servers), (RedisConnectionError,)),
+            **options,
+        }
     )
     return Redis.from_pool(pool)
+
+
+class PrimaryConnection(Connection):
+    """A connection to the primary among the servers of `order`. A replica is left at once, also one that was the primary."""
+
+    def __init__(self, *, order: ServerOrder[tuple[str, int]], **options: Any) -> None:
+        super().__init__(**options)
+        self._order = order
+
+    async def _connect(self) -> None:
+        self.host, self.port = self._order.next
+        try:
+            await super()._connect()  # type: ignore[no-untyped-call]
+        except BaseException:  # cancelled too: the caller's time limit ended while this server did not answer
+            self._order.failed((self.host, self.port))
+            raise
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        try:
+            await super().on_connect_check_health(check_health)
+            await self.send_command("ROLE", check_health=False)
+            role = str_if_bytes((await self.read_response())[0])
+        except BaseException:
+            self._order.failed((self.host, self.port))
+            raise
+        if role != "master":
+            self._order.failed((self.host, self.port))
+            raise RedisConnectionError(f"the server is a {role}")
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*args, **options)
+        except ReadOnlyError as error:
+            self._order.failed((self.host, self.port))
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError("the server is a replica now") from error
+
+
+class PrimarySSLConnection(PrimaryConnection, SSLConnection):
+    """The same over TLS."""
 
 
 class OptionalRedis:

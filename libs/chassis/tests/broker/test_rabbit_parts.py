@@ -1,14 +1,18 @@
 """Decisions that need no server."""
 
 import asyncio
+import socket
 
 import pytest
 from pamqp.commands import Basic
+from yarl import URL
 
+from chassis.broker.rabbit.connection import TolerantTransport, Transport
 from chassis.broker.rabbit.consumer import StallDetector
 from chassis.broker.rabbit.publisher import InFlight
 from chassis.broker.rabbit.settlement import Settlements
 from chassis.broker.rabbit.timeouts import FIRST_BACKOFF, ConnectionGone, reconnect_delay, within
+from chassis.failover import SILENT_SECONDS
 from testkit.eventually import other_tasks
 
 
@@ -137,3 +141,19 @@ async def test_answers_for_a_lost_channel_are_dropped():
     settlements.settle(Basic.Ack(delivery_tag=1))
     await settlements.flush()
     assert channel.write_queue.qsize() == 1
+
+
+@pytest.mark.parametrize("transport", [Transport, TolerantTransport])
+async def test_a_node_that_is_cut_off_is_noticed(transport):
+    async def ignore(_, writer):
+        writer.close()
+
+    server = await asyncio.start_server(ignore, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    _, writer = await transport().create(URL(f"amqp://{host}:{port}"))
+    waits = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert waits == SILENT_SECONDS * 1_000
+    writer.close()
+    await writer.wait_closed()
+    server.close()
+    await server.wait_closed()

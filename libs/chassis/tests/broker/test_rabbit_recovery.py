@@ -10,6 +10,7 @@ from pamqp import commands
 
 from chassis.broker import BrokerUnavailable, PublishFailed, RabbitBroker, Timing, Unroutable
 from testkit.eventually import other_tasks
+from testkit.unresponsive import unresponsive_server
 
 QUICK = Timing(rpc=1.0, publish=1.0, watchdog=0.2, handler_pause=0.05, longest_backoff=0.2)
 
@@ -68,6 +69,27 @@ async def test_a_consumer_comes_back_after_its_connection_was_cut(rabbit, proxy,
         await eventually.confirmed(broker, message(b"after"))
         while (await box.next()).body != b"after":
             pass  # "before" may come again: its acknowledgement may have been cut off
+
+
+@pytest.mark.parametrize("down", ["refuses", "silent"])
+async def test_of_several_nodes_one_that_works_is_found(rabbit, rabbit_url, message, unused_tcp_port, down):
+    """Whichever the process begins with: the first of them is chosen at random."""
+    async with unresponsive_server() as silent:
+        other = f"127.0.0.1:{unused_tcp_port}" if down == "refuses" else silent.url.removeprefix("http://")
+        login, at, rest = rabbit_url.rpartition("@")
+        timing = Timing(connect=2.0, longest_backoff=0.2)
+        async with rabbit(url=f"{login}{at}{other},{rest}", timing=timing) as broker:
+            assert await broker.publish_many([message()]) == [None]
+
+
+async def test_a_lost_connection_goes_on_to_the_next_node(rabbit, rabbit_url, proxy, message, eventually):
+    """The proxy stays cut: the messages take the other way."""
+    _, at, rest = proxy.url.rpartition("@")
+    login, _, server = rabbit_url.rpartition("@")
+    async with rabbit(url=f"{login}{at}{rest.rstrip('/')},{server}") as broker:
+        assert await broker.publish_many([message()]) == [None]
+        await proxy.cut()
+        await eventually.confirmed(broker, message())
 
 
 async def test_a_handler_in_mid_work_outlives_its_connection_and_the_message_comes_again(

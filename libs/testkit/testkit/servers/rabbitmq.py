@@ -17,19 +17,26 @@ class RabbitServer:
     """Queues survive `stop` and `kill`; they are there again after `start`. With a `metrics_port` Prometheus metrics are
     served.
 
-    `config` are lines of rabbitmq.conf.
+    `config` are lines of rabbitmq.conf; a list may be changed until `start`. Nodes of one cluster have the same `cookie`.
     """
 
     def __init__(
-        self, folder: Path, port: int | None = None, *, metrics_port: int | None = None, config: Sequence[str] = ()
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        metrics_port: int | None = None,
+        config: Sequence[str] = (),
+        cookie: str = "",
     ) -> None:
         self.port = port or free_port()
         self._config = config
+        self._cookie = cookie or uuid4().hex
         self._metrics_port = metrics_port
         self._distribution_port = free_port()
         self._folder = folder
         self.log = folder / "rabbitmq.log"
-        self._node = f"test-{uuid4().hex[:10]}@localhost"
+        self.node = f"test-{uuid4().hex[:10]}@localhost"
         self._process: ServerProcess | None = None
         self._epmd_was_there = False
 
@@ -43,6 +50,9 @@ class RabbitServer:
         (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
         lines = [f"prometheus.tcp.port = {self._metrics_port}"] if plugins else []
         (self._folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*lines, *self._config)))
+        (self._folder / ".erlang.cookie").unlink(missing_ok=True)
+        (self._folder / ".erlang.cookie").write_text(self._cookie)
+        (self._folder / ".erlang.cookie").chmod(0o400)
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
         self.log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" must not count
@@ -60,7 +70,7 @@ class RabbitServer:
 
     def kill(self) -> None:
         """SIGKILL to the whole group: the Erlang machine is a child of a shell."""
-        if self._process:
+        if self._process and self._process.process.poll() is None:
             os.killpg(self._process.process.pid, signal.SIGKILL)
             self._process.process.wait()
 
@@ -83,7 +93,7 @@ class RabbitServer:
     def _env(self) -> dict[str, str]:
         return {
             "HOME": str(self._folder),
-            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),

@@ -33,7 +33,10 @@ REST_SECONDS = 0.5  # between two checks of the watchdog, however often it is wo
 
 
 class RabbitBroker:
-    """``url`` is an AMQP URL. ``name`` appears in RabbitMQ's list of connections. The constructor raises nothing."""
+    """``url`` is an AMQP URL, of one node or of several. ``name`` appears in RabbitMQ's list of connections.
+
+    The constructor raises nothing.
+    """
 
     def __init__(
         self,

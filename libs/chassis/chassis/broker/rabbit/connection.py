@@ -1,6 +1,7 @@
 """One AMQP connection that reconnects by itself and accepts messages whose properties cannot be decoded."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
@@ -14,6 +15,7 @@ from yarl import URL
 
 from chassis.broker.interface import BrokerUnavailable
 from chassis.broker.rabbit.timeouts import Timing, reconnect_delay, within
+from chassis.failover import ServerOrder, notice_silence, servers_of
 from chassis.process.periodic import end_tasks
 
 # Without this, one malformed message would cut the connection again and again.
@@ -68,14 +70,21 @@ def decodable(payload: bytes) -> bytes:
     return payload
 
 
-class TolerantTransport(TransportFactory):
+class Transport(TransportFactory):
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         inner = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, writer = await inner.create(url, **kwargs)
+        notice_silence(writer.transport)
+        return reader, writer
+
+
+class TolerantTransport(Transport):
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await super().create(url, **kwargs)
         return cast("asyncio.StreamReader", TolerantReader(reader)), writer
 
 
-HEARTBEAT_SECONDS = 10  # a half-open connection is noticed after three heartbeats; the client's default takes minutes
+HEARTBEAT_SECONDS = 10  # a broker that hangs is noticed after three heartbeats; the client's default takes minutes
 CLOSE_SECONDS = 5.0
 
 
@@ -87,6 +96,8 @@ class ManagedConnection:
     a caller must learn immediately that there is no connection, and a subscription must not start by itself.
 
     ``prepare`` runs on every new connection. Then the connection counts as up, and ``on_up`` is called.
+
+    Of several nodes in ``url`` it begins with any, and goes on to the next one when a connection ends or fails.
     """
 
     def __init__(
@@ -98,9 +109,8 @@ class ManagedConnection:
         timing: Timing,
         on_up: Callable[[], None],
     ) -> None:
-        address = URL(url)
-        self._url = address if "heartbeat" in address.query else address.update_query(heartbeat=HEARTBEAT_SECONDS)
-        self._log = log.bind(connection=name, url=str(address.with_query(None).with_password("***")))
+        nodes = [_with_heartbeat(URL(node)) for node in servers_of(url)]
+        self._nodes = ServerOrder(random.sample(nodes, len(nodes)))
         self._name = name
         self._prepare = prepare
         self._timing = timing
@@ -160,31 +170,36 @@ class ManagedConnection:
     async def _keep_up(self) -> None:
         failures = 0
         while True:
+            node = self._nodes.next
+            bound = log.bind(connection=self._name, url=str(node.with_query(None).with_password("***")))
             try:
-                async with self._connected() as lost:
+                async with self._connected(node) as lost:
+                    bound.info("broker.connected")
                     failures = 0
                     await lost.wait()
-                self._log.warning("broker.disconnected", reason=self._reason)
+                bound.warning("broker.disconnected", reason=self._reason)
             except Exception as error:  # noqa: BLE001 - if this loop ended, the service would never reconnect
                 failures += 1
                 self._reason = f"{type(error).__name__}: {error}"
-                self._log.warning("broker.connect_failed", reason=self._reason, failures=failures)
+                bound.warning("broker.connect_failed", reason=self._reason, failures=failures)
+            self._nodes.failed(node)
             await asyncio.sleep(reconnect_delay(failures, self._timing.longest_backoff))
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncio.Event]:
+    async def _connected(self, node: URL) -> AsyncIterator[asyncio.Event]:
         lost = self._lost = asyncio.Event()
-        connection = Connection(self._url, client_properties={"connection_name": self._name})
-        if self._tolerant:
-            connection.kwargs["transport_factory"] = TolerantTransport()
+        connection = Connection(node, client_properties={"connection_name": self._name})
+        connection.kwargs["transport_factory"] = TolerantTransport() if self._tolerant else Transport()
         connection.close_callbacks.add(lambda _, error: self._on_close(lost, error))
         try:
             async with within(self._timing.connect):
-                await connection.connect()
+                async with within(
+                    self._timing.connect / len(self._nodes)
+                ):  # a node that is cut off must not take it all
+                    await connection.connect()
                 await self._prepare(connection)
             self._connection = connection
             self._up.set()
-            self._log.info("broker.connected")
             self._on_up()
             yield lost
         finally:
@@ -197,6 +212,10 @@ class ManagedConnection:
             self._reason = f"{type(error).__name__}: {error}"
             self._tolerant = was_undecodable(error)
             lost.set()
+
+
+def _with_heartbeat(node: URL) -> URL:
+    return node if "heartbeat" in node.query else node.update_query(heartbeat=HEARTBEAT_SECONDS)
 
 
 async def _close(connection: Connection) -> None:
