@@ -7,6 +7,7 @@ const Handlebars = require("handlebars");
 const { Inky } = require("inky");
 const Mailgen = require("mailgen");
 const mjml = require("mjml");
+const transactional = require("transactional-email-templates");
 
 const MODULES = process.env.NODE_PATH;
 const VALUES = JSON.parse(process.argv[2]);
@@ -41,6 +42,21 @@ function responsive() {
   });
 }
 
+// Mailgun's three, with what fills each of their places.
+function mailgun() {
+  const common = {
+    title: "Order A-17", headline: "Thanks & see you", alert: "Pay by <Friday>", bodyElements: [VALUES.person, "Second"],
+    link: "https://example.com/pay?order=A-17&step=2", linkCTA: "Pay now", byline: "The shop", footerText: "Questions? ",
+    footerLink: "https://example.com/help", footerLinkText: "Ask us", unsubscribeLink: "https://example.com/leave?u=1&v=2",
+    addressElements: [VALUES.person, "1 Main St"], lineItems: [{ title: "Pen & ink", amount: "10.50" }],
+    currency: "€", totalTitle: "Total", totalCost: "10.50",
+  };
+  return Object.entries(transactional).map(([kind, fill]) => {
+    const html = fill(common);
+    return { name: `mailgun ${kind}`, content: html.replaceAll(VALUES.person, "{{ person }}"), html };
+  });
+}
+
 // MJML in Handlebars. What is a variable there is one here; loops and helpers are filled beforehand.
 async function vendure() {
   const folder = ["@vendure", "email-plugin", "templates"];
@@ -61,4 +77,4 @@ async function vendure() {
   );
 }
 
-vendure().then((last) => console.log(JSON.stringify([...foundation(), ...mailgen(), ...responsive(), ...last])));
+vendure().then((last) => console.log(JSON.stringify([...foundation(), ...mailgen(), ...responsive(), ...mailgun(), ...last])));
