@@ -92,7 +92,7 @@ class EmailChannel:
         async with self._database.begin() as connection:
             return await was_reported(connection, message.notification_id, message.replay)
 
-    async def record_outcome(
+    async def act_on_outcome(
         self,
         message: NotificationMessage,
         target: Target[str],

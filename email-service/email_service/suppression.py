@@ -1,4 +1,8 @@
-"""The addresses that must not get mail any more: the channel adds an address after a hard bounce."""
+"""The addresses that must not get mail any more.
+
+The channel adds an address after a hard bounce. Whether a recipient's address is on the list is part of the claim: `_ON_LIST`
+in the statement `CLAIM` (`libs/delivery/delivery/ledger/statements.py`).
+"""
 
 from collections.abc import Sequence
 
@@ -10,7 +14,7 @@ from email_service.repositories.suppressions import SuppressedAddress, Suppressi
 
 
 class SuppressionList:
-    """Raises DatabaseUnavailable. The ledger checks whether an address is on the list when it claims a delivery."""
+    """Raises DatabaseUnavailable."""
 
     def __init__(self, database: Database, data_keys: DataKeys = DataKeys()) -> None:
         self._database = database
@@ -27,7 +31,7 @@ class SuppressionList:
             return await repository.add(connection, dead, data_keys=self._data_keys)
 
     async def listed(self, fingerprints: Sequence[str]) -> frozenset[str]:
-        """Those of them that are on the list."""
+        """Those of them that are on the list. It is asked about copies only."""
         if not fingerprints:
             return frozenset()
         async with self._database.begin() as connection:

@@ -69,7 +69,7 @@ class PushChannel:
         """No provider reports anything."""
         return False
 
-    async def record_outcome(
+    async def act_on_outcome(
         self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome, *, age_seconds: float
     ) -> None:
         match outcome:

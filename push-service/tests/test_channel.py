@@ -99,7 +99,7 @@ async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
     push = PushChannel(SENDERS, users, apns_environment="production")
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
-        await push.record_outcome(
+        await push.act_on_outcome(
             SimpleNamespace(user_id=UUID(int=7), fixed_recipient=False), target, outcome, age_seconds=2.5
         )
     return logs

@@ -118,8 +118,8 @@ async def test_an_applications_address_that_is_turned_away_is_not_held_against_o
 async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
     """The notification has failed all the same; raising would bring its message back for nothing."""
     [target] = channel.targets(ADA)
-    await channel.record_outcome(notification(), target, Permanent("bounced", dead_recipient=True), age_seconds=0)
-    await channel.record_outcome(notification(), target, RetryLater("deferred"), age_seconds=0)
+    await channel.act_on_outcome(notification(), target, Permanent("bounced", dead_recipient=True), age_seconds=0)
+    await channel.act_on_outcome(notification(), target, RetryLater("deferred"), age_seconds=0)
 
 
 async def test_a_connection_that_was_not_needed_serves_the_next(channel, server, senders):

@@ -47,7 +47,8 @@ from delivery.worker_holds import HELD_SECONDS, WorkerHolds
 
 log = structlog.get_logger()
 
-Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
+# Outcomes without a call of a provider. Unknown: an earlier attempt may have arrived.
+WithoutCall = Suppressed | Permanent | Unknown
 
 
 class Attempts(Generic[Address, Content]):
@@ -191,7 +192,7 @@ class PreparedMessage(Generic[Address, Content]):
             elif self._attempts.holds.standing_hold(self._message):
                 self._prepared = Postponed("held", after_seconds=HELD_SECONDS, refusing=False)
 
-    async def attempt(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
+    async def attempt(self, claimed: Claimed, target: Target[Address] | None, *, no_target: WithoutCall) -> Outcome:
         """Attempts one delivery. `no_target` is its outcome if there is no target."""
         try:
             outcome = await self._reported(claimed) or await self._outcome_of(claimed, target, no_target)
@@ -204,14 +205,16 @@ class PreparedMessage(Generic[Address, Content]):
         return outcome
 
     async def _reported(self, claimed: Claimed) -> Outcome | None:
-        """Sent, if a provider has reported anything about an ambiguous attempt: it has the message, and none is needed."""
+        """Sent, if a provider has reported anything about an ambiguous attempt: it has the message, so no other attempt is
+        made.
+        """
         try:
             taken = claimed.ambiguous and await self._attempts.channel.was_taken(self._message)
         except Unavailable as error:
             return ProviderDown("reports_unavailable", error.message)
         return Sent(reported=True) if taken else None
 
-    async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
+    async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: WithoutCall) -> Outcome:
         if claimed.ambiguous and self._once:
             return Unknown("worker_lost")
         if (
@@ -224,17 +227,17 @@ class PreparedMessage(Generic[Address, Content]):
                 return await self._call(prepared, None, claimed, target)
             ready = await self._ready.get(claimed, target)
             return await self._call(prepared, ready, claimed, target) if isinstance(ready, ReadyProvider) else ready
-        unsent = no_target if isinstance(prepared, Rendered) else prepared
-        if claimed.ambiguous and isinstance(unsent, Suppressed | Expired | Permanent):
-            return unknown_instead_of(unsent)
-        return unsent
+        without_call = no_target if isinstance(prepared, Rendered) else prepared
+        if claimed.ambiguous and isinstance(without_call, Suppressed | Expired | Permanent):
+            return unknown_instead_of(without_call)
+        return without_call
 
     @property
     def _once(self) -> bool:
         return self._message.delivery_guarantee == "at_most_once"
 
     def _content_or_outcome(
-        self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent
+        self, claimed: Claimed, target: Target[Address] | None, no_target: WithoutCall
     ) -> Rendered[Content] | Outcome:
         if isinstance(self._prepared, Suppressed):
             return self._prepared

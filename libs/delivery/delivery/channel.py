@@ -118,7 +118,7 @@ class DeliveryChannel(Protocol[Address, Content]):
         Raises Unavailable.
         """
 
-    async def record_outcome(
+    async def act_on_outcome(
         self, message: NotificationMessage, target: Target[Address], outcome: Outcome, *, age_seconds: float
     ) -> None:
         """Called after the outcome is in the ledger: stores a dead address, or removes a dead token. May be called again.

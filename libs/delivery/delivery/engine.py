@@ -19,7 +19,7 @@ from chassis.errors import Unavailable
 from chassis.observability.correlation import bind_correlation
 from chassis.observability.tracing import trace_context
 from contracts.messages import DeviceResult, NotificationMessage
-from delivery.attempts import Attempts, PreparedMessage, Unsent
+from delivery.attempts import Attempts, PreparedMessage, WithoutCall
 from delivery.channel import Address, Content, DeliveryChannel
 from delivery.decisions import DeliveryReport, Result, RetryPolicy, record_of, report_of
 from delivery.devices import device_results
@@ -44,7 +44,7 @@ from delivery.worker_holds import WorkerHolds
 
 log = structlog.get_logger()
 
-LEDGER_PAUSE_SECONDS = 0.5
+REPEAT_PAUSE_SECONDS = 0.5  # until a failed write to the ledger, or a failed publish of a report, is repeated
 REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the next worker reports
 
 
@@ -189,8 +189,9 @@ class Engine(Generic[Address, Content]):
         target = destination.target
         if claimed.ambiguous:
             target = target_of_attempt(self._channel, message, destination.key, claimed.contact)
-            claimed.suppressed &= target == destination.target  # the claim checked the current address
-        no_target: Unsent = (
+            # The claim checked the current address; that says nothing about another one.
+            claimed.suppressed &= target == destination.target
+        no_target: WithoutCall = (
             Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
         )
         if claimed.ambiguous and self._policy.is_used_up(claimed.faults):
@@ -201,7 +202,7 @@ class Engine(Generic[Address, Content]):
         if not await self._record(record):
             return NotOwned()
         if target is not None and not message.test:
-            await self._channel.record_outcome(message, target, outcome, age_seconds=claimed.age_seconds())
+            await self._channel.act_on_outcome(message, target, outcome, age_seconds=claimed.age_seconds())
         self._log(message, record, outcome)
         return record
 
@@ -221,7 +222,7 @@ class Engine(Generic[Address, Content]):
             except PublishFailed:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
-                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+                await asyncio.sleep(REPEAT_PAUSE_SECONDS)
             else:
                 return
 
@@ -231,11 +232,11 @@ class Engine(Generic[Address, Content]):
             try:
                 return await self._ledger.record(row)
             except Unavailable:
-                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+                await asyncio.sleep(REPEAT_PAUSE_SECONDS)
             except Exception:  # else the row would say `sending`, owned by a live worker, until this process ends
                 log.exception("ledger.record_failed")
                 row = replace(row, detail=None, provider_message_id=None)  # the provider's text may be the cause
-                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+                await asyncio.sleep(REPEAT_PAUSE_SECONDS)
 
     def _log(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         self._metrics.count_attempt(message, row, outcome)

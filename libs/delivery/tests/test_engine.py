@@ -108,7 +108,7 @@ class HeldChannel:
     async def was_taken(self, message):
         return False
 
-    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
+    async def act_on_outcome(self, message, target, outcome, *, age_seconds) -> None:
         self.recorded.append(outcome)
 
 

@@ -162,7 +162,7 @@ class Channel:
     async def was_taken(self, message):
         return self.delivered
 
-    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
+    async def act_on_outcome(self, message, target, outcome, *, age_seconds) -> None:
         pass
 
 

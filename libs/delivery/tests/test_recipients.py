@@ -81,7 +81,7 @@ class Devices:
     async def was_taken(self, message):
         return False
 
-    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
+    async def act_on_outcome(self, message, target, outcome, *, age_seconds) -> None:
         self.ages[target.address] = age_seconds
 
     async def until_at(self, device: str) -> None:
