@@ -144,7 +144,7 @@ async def test_a_provider_that_is_down_costs_no_attempt_and_everything_is_sent_a
         await world.publish(*messages)
         await until(lambda: world.breaker_state(app) == 2)
         assert (await world.health(app))["data"]["dependencies"]["smtp"]["status"] == "down"
-        await time_passes(0.5)  # until the intake is checked
+        await time_passes(0.5)  # until the worker checks whether to pause consuming
         late = [message(user, priority=priority) for priority in (5, 10)]
         await world.publish(*late)
         assert [(await world.broker.depth(queue)).ready for queue in queues_of("email")] == [1, 1], "nothing is taken"

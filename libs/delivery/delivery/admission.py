@@ -17,7 +17,7 @@ from contracts.topology import URGENT
 from delivery.providers import ProviderPermit, Providers
 
 URGENT_SECONDS = 0.5  # other messages are limited for so long after the last urgent one
-# After this wait the delivery goes back to the ledger: the broker closes a channel that holds a message for 30 minutes.
+# After this wait the delivery waits in the ledger instead: the broker closes a channel that holds a message for 30 minutes.
 MAX_WAIT_SECONDS = 60.0
 
 

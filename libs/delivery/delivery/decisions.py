@@ -38,15 +38,15 @@ MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 class Spent:
     """What a delivery had used up before the current outcome.
 
-    `refused_for_now`: how often the provider answered "not now", the first time at `refused_since`, which may
-    also be when it was first postponed. `faults`: attempts that failed on our side or are ambiguous. `postponed`: how often
-    there was no attempt that counts, because the provider was down or the domain got no more.
+    `times_refused`: how many times the provider answered "not now", the first time at `refused_since`, which may also be
+    when it was first postponed. `faults`: how many attempts failed on our side or are ambiguous. `times_postponed`: how many
+    times there was no attempt that counts, because the provider was down or the domain got no more.
     """
 
-    refused_for_now: int = 0
+    times_refused: int = 0
     refused_since: datetime | None = None
     faults: int = 0
-    postponed: int = 0
+    times_postponed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The budget for this kind of fault is used up."""
+    """The budget for this kind of outcome is used up."""
 
 
 Unfinished = RetryLater | Postponed | Defect | Ambiguous | ProviderDown
@@ -66,7 +66,7 @@ Unfinished = RetryLater | Postponed | Defect | Ambiguous | ProviderDown
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """A budget for each kind of fault. The pauses double up to an upper bound, except while a provider is down.
+    """A budget for each kind of outcome. The pauses double up to an upper bound, except while a provider is down.
 
     | outcome | budget |
     |---|---|
@@ -74,9 +74,9 @@ class RetryPolicy:
     | Postponed, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
     | Postponed otherwise | none; pauses grow to MAX_BUSY_SECONDS |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
-    | ProviderDown, another provider works | none; pauses grow to about `down_seconds` |
+    | ProviderDown, another provider works | none; pauses grow to once to twice `down_seconds` |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
-    | ProviderDown otherwise | none; pauses of about `down_seconds`, and the breaker must allow the call |
+    | ProviderDown otherwise | none; pauses of once to twice `down_seconds`, and the breaker must allow the call |
 
     No retry comes after `expires_at`.
     """
@@ -102,7 +102,10 @@ class RetryPolicy:
                     return GiveUp()
                 minimum, pause = None, self._pause(spent.faults)
             case ProviderDown(elsewhere=True):
-                minimum, pause = None, _jittered(_doubled(self.base_seconds, spent.postponed, 2 * self.down_seconds))
+                minimum, pause = (
+                    None,
+                    _jittered(_doubled(self.base_seconds, spent.times_postponed, 2 * self.down_seconds)),
+                )
             case AccountRefused(after_seconds=minimum) | Postponed(after_seconds=minimum):
                 pause = _floored(self._growing_pause(outcome, spent), minimum)
             case ProviderDown(after_seconds=minimum):
@@ -122,13 +125,11 @@ class RetryPolicy:
 
     def _refused_pause(self, outcome: RetryLater | Postponed, spent: Spent) -> float:
         return (
-            self._growing_pause(outcome, spent)
-            if isinstance(outcome, Postponed)
-            else self._pause(spent.refused_for_now)
+            self._growing_pause(outcome, spent) if isinstance(outcome, Postponed) else self._pause(spent.times_refused)
         )
 
     def _growing_pause(self, outcome: AccountRefused | Postponed, spent: Spent) -> float:
-        times, maximum = spent.postponed, MAX_ACCOUNT_SECONDS
+        times, maximum = spent.times_postponed, MAX_ACCOUNT_SECONDS
         if isinstance(outcome, Postponed):
             times = 0 if outcome.urgent else times
             maximum = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
@@ -197,7 +198,7 @@ def record_of(
         "attempts": attempts,
         "faults": before.faults,
         "provider": before.provider if _called_provider(outcome) or isinstance(outcome, Sent) else None,
-        "reported_before": before.postponed > 0,
+        "reported_before": before.times_postponed > 0,
         **fields,
     }
     return DeliveryRecord(key.notification_id, key.recipient_key, replay=key.replay, **common)
@@ -206,7 +207,7 @@ def record_of(
 def _unfinished(
     outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
 ) -> _Fields:
-    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.postponed)
+    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.times_postponed)
     counters = _counters(outcome, before)
     match policy.decide(outcome, spent, now=now, expires_at=expires_at):
         case TryAgain(seconds):

@@ -17,7 +17,7 @@ PROVIDER_HELD = "provider_held"  # the code of a delivery that waits for a held 
 
 
 class ProviderHeld(NotCallableNow):
-    """A hold stands for the provider."""
+    """The provider is held: somebody has stopped the calls to it for now."""
 
 
 def down_because(error: NotCallableNow) -> ProviderDown:

@@ -26,7 +26,9 @@ class _TracedEvent:
 
 
 class Reporter:
-    """`report` returns when the broker has the event, and raises PublishFailed when it may not."""
+    """`report` returns when the broker has confirmed the event. It raises PublishFailed if it is not known that the broker
+    has it.
+    """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

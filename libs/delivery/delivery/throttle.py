@@ -22,7 +22,7 @@ from delivery.outcomes import Outcome, Postponed, RetryLater, Sent
 log = structlog.get_logger()
 
 MAX_DOMAINS = 1_000  # domains in memory: the most recently used ones
-# After this wait the delivery goes back to the ledger, so that the worker can prefetch a message for another domain.
+# After this wait the delivery waits in the ledger instead, so that the worker can prefetch a message for another domain.
 WAIT_SECONDS = 10.0
 MIN_WAITING_PER_DOMAIN = 8  # messages that may wait for one domain, even at its lowest limit
 
@@ -110,7 +110,7 @@ class DomainThrottle:
         return DomainPermit(self, name, domain, recipient_key, priority, began=self.clock())
 
     def serve(self, name: str, domain: _Domain) -> None:
-        """Gives free permits to the waiting messages. During a long pause, all waiting messages go back to the ledger."""
+        """Gives free permits to the waiting messages. During a long pause, all waiting messages are postponed."""
         now = self.clock()
         while domain.waiting and domain.limit.is_free(now):
             waiter = domain.waiting.pop(0)[2]

@@ -32,8 +32,8 @@ from delivery.throttle import DomainThrottle
 
 log = structlog.get_logger()
 
-LOST_SECONDS, INTAKE_SECONDS = 2.0, 0.2
-# How often deliveries are made due after a release: some may be recorded during the first time.
+LOST_SECONDS, PAUSE_CONSUMING_SECONDS = 2.0, 0.2
+# How many times deliveries are made due after a release: some may be recorded during the first time.
 MAKE_DUE_TIMES = 2
 
 
@@ -124,7 +124,7 @@ class Worker:
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
             PeriodicTask("holds", self._follow_holds, worker_holds.PAUSE_SECONDS),
-            PeriodicTask("intake", lambda: self._pause_consuming(consumers), INTAKE_SECONDS),
+            PeriodicTask("pause_consuming", lambda: self._pause_consuming(consumers), PAUSE_CONSUMING_SECONDS),
         )
         try:
             async with running(tasks):

@@ -84,7 +84,7 @@ def test_defects_and_ambiguous_attempts_are_retried_a_few_times(outcome) -> None
 
 
 def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round() -> None:
-    assert pause(Ambiguous("x"), Spent(refused_for_now=30, refused_since=in_(-9 * HOURS))) <= 2
+    assert pause(Ambiguous("x"), Spent(times_refused=30, refused_since=in_(-9 * HOURS))) <= 2
     assert pause(RetryLater("x"), Spent(faults=5)) <= 2
 
 
@@ -92,27 +92,27 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
     ("outcome", "spent", "minimum", "maximum"),
     [
         (RetryLater("x"), Spent(), 1, 2),
-        (RetryLater("x"), Spent(refused_for_now=1, refused_since=NOW), 2, 4),
-        (RetryLater("x"), Spent(refused_for_now=9, refused_since=NOW), 512, 1024),
-        (RetryLater("x"), Spent(refused_for_now=10, refused_since=NOW), 900, 1800),
-        (RetryLater("x"), Spent(refused_for_now=5_000, refused_since=NOW), 900, 1800),
+        (RetryLater("x"), Spent(times_refused=1, refused_since=NOW), 2, 4),
+        (RetryLater("x"), Spent(times_refused=9, refused_since=NOW), 512, 1024),
+        (RetryLater("x"), Spent(times_refused=10, refused_since=NOW), 900, 1800),
+        (RetryLater("x"), Spent(times_refused=5_000, refused_since=NOW), 900, 1800),
         # Until the end of the window.
-        (RetryLater("x"), Spent(refused_for_now=20, refused_since=in_(-6 * HOURS + 60)), 60, 60),
+        (RetryLater("x"), Spent(times_refused=20, refused_since=in_(-6 * HOURS + 60)), 60, 60),
         (RetryLater("x", after_seconds=300), Spent(), 300, 360),
         (RetryLater("x", after_seconds=0), Spent(), 1, 2),
-        (RetryLater("x", after_seconds=1), Spent(refused_for_now=9, refused_since=NOW), 512, 1024),
-        (RetryLater("x", after_seconds=3600), Spent(refused_for_now=9, refused_since=in_(-6 * HOURS + 60)), 3600, 4320),
+        (RetryLater("x", after_seconds=1), Spent(times_refused=9, refused_since=NOW), 512, 1024),
+        (RetryLater("x", after_seconds=3600), Spent(times_refused=9, refused_since=in_(-6 * HOURS + 60)), 3600, 4320),
         (Defect("x"), Spent(), 1, 2),
         (Ambiguous("x"), Spent(faults=4), 16, 32),
-        (ProviderDown("x"), Spent(postponed=99), 5, 10),
+        (ProviderDown("x"), Spent(times_postponed=99), 5, 10),
         (ProviderDown("x", after_seconds=30), Spent(), 30, 36),
         (AccountRefused("x"), Spent(), 5, 10),
-        (AccountRefused("x"), Spent(postponed=3), 40, 80),
-        (AccountRefused("x"), Spent(postponed=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
+        (AccountRefused("x"), Spent(times_postponed=3), 40, 80),
+        (AccountRefused("x"), Spent(times_postponed=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
         (Postponed("x"), Spent(), 5, 10),
-        (Postponed("x"), Spent(postponed=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
-        (Postponed("x", refusing=False), Spent(postponed=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
-        (Postponed("x", urgent=True), Spent(postponed=10_000), 5, 10),
+        (Postponed("x"), Spent(times_postponed=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
+        (Postponed("x", refusing=False), Spent(times_postponed=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
+        (Postponed("x", urgent=True), Spent(times_postponed=10_000), 5, 10),
         (Postponed("x", after_seconds=300), Spent(), 300, 360),
         (Postponed("x"), Spent(refused_since=in_(-6 * HOURS + 4)), 4, 4),  # to the end of the window
         (Postponed("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
@@ -126,7 +126,7 @@ def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, minimum: float,
 @pytest.mark.parametrize(
     ("outcome", "spent"),
     [
-        (RetryLater("x"), Spent(refused_for_now=3, refused_since=in_(-6 * HOURS))),
+        (RetryLater("x"), Spent(times_refused=3, refused_since=in_(-6 * HOURS))),
         (Postponed("x"), Spent(refused_since=in_(-6 * HOURS))),
         (Defect("x"), Spent(faults=5)),
         (Ambiguous("x"), Spent(faults=5)),
@@ -157,7 +157,7 @@ def test_a_retry_is_not_made_after_the_expiry(outcome, expires_in: float, second
 
 
 def test_a_pause_beyond_the_expiry_becomes_a_last_attempt_just_before_it() -> None:
-    spent = Spent(refused_for_now=10, refused_since=in_(-1800))
+    spent = Spent(times_refused=10, refused_since=in_(-1800))
     assert pause(RetryLater("x"), spent, expires_at=in_(600)) == 600 - LAST_TRY_SECONDS
 
 
@@ -171,10 +171,10 @@ POLICIES = st.builds(
 )
 SPENT = st.builds(
     Spent,
-    refused_for_now=st.integers(0, 10**6),
+    times_refused=st.integers(0, 10**6),
     refused_since=st.none() | st.floats(-1e6, 1e6).map(in_),
     faults=st.integers(0, 100),
-    postponed=st.integers(0, 10**6),
+    times_postponed=st.integers(0, 10**6),
 )
 WISHES = st.none() | st.floats(0, 3600)
 OUTCOMES = st.one_of(

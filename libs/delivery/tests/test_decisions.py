@@ -49,13 +49,13 @@ def _ago(seconds: float) -> datetime:
         (Ambiguous("dropped"), {"attempts": 9, "faults": 1, "refused_since": _ago(500)}, "retry", 10, "dropped"),
         (ProviderDown("unreachable"), {"attempts": 2, "faults": 2}, "retry", 2, "unreachable"),
         (ProviderDown("unreachable"), {"attempts": 2, "refused_since": _ago(500)}, "retry", 2, "unreachable"),
-        (AccountRefused("smtp_login"), {"attempts": 9, "faults": 9, "postponed": 999}, "retry", 9, "smtp_login"),
+        (AccountRefused("smtp_login"), {"attempts": 9, "faults": 9, "times_postponed": 999}, "retry", 9, "smtp_login"),
         (Unknown("no_answer", attempted=True), {}, "unknown", 1, "no_answer"),
         (Unknown("worker_lost"), {"attempts": 1}, "unknown", 1, "worker_lost"),
     ],
 )
 def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
-    claimed = Claimed(**{"attempts": 0, "postponed": 0, "expired": False} | before)
+    claimed = Claimed(**{"attempts": 0, "times_postponed": 0, "expired": False} | before)
     row = record_of(DeliveryKey(uuid4(), "r", 0), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
     assert row.ambiguous == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))

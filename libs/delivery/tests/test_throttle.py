@@ -1,4 +1,4 @@
-"""The throttle of recipients' domains: which messages wait, their order, what goes back to the ledger, what is forgotten."""
+"""The throttle of recipients' domains: which messages wait, their order, what is postponed, what is forgotten."""
 
 import asyncio
 from collections.abc import AsyncIterator

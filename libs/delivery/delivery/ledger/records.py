@@ -31,7 +31,8 @@ class Claim:
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claimed:
-    """This worker owns the delivery and attempts it now; `attempts` were spent, and it was `postponed` so often before.
+    """This worker owns the delivery and attempts it now. `attempts` were spent before. It was postponed `times_postponed`
+    times.
 
     Of the attempts, `faults` failed on our side or are ambiguous; all other attempts were refused for now, the first one at
     `refused_since`. `ambiguous`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
@@ -41,7 +42,7 @@ class Claimed:
     """
 
     attempts: int
-    postponed: int
+    times_postponed: int
     expired: bool
     ambiguous: bool = False
     contact: str | None = None
@@ -102,8 +103,9 @@ class DeliveryRecord:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused_for_now`: also when it was postponed because its domain refuses messages.
-    `postponed`: 1 if there was no attempt that counts. `ambiguous`: 1 if the attempt may or may not have been sent.
+    `attempts` and `faults` are totals, as in `Claimed`. The next three are of this result alone. `refused_for_now`: also when
+    it was postponed because its domain refuses messages. `postponed`: 1 if there was no attempt that counts. `ambiguous`: 1
+    if the attempt may or may not have been sent.
     `provider` answered, or may have accepted it. `reported_before`: it was postponed before, and that was reported to the
     gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
     """

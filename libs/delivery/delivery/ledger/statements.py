@@ -4,7 +4,7 @@ from sqlalchemy import TextClause, text
 
 from chassis.postgres.autocommit import ids, records
 
-CLAIMED = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
+CLAIM_COLUMNS = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
     added_later boolean, fingerprint text, expires_at timestamptz, trace_context text,
     provider text"""
 _CLAIM = """
@@ -31,7 +31,7 @@ _CLAIM = """
     RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since,
         d.provider
 """
-_GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIMED}))"  # noqa: S608 - constants of ours
+_GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIM_COLUMNS}))"  # noqa: S608 - constants of ours
 _ANSWER = """
 SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, coalesce(g.expires_at <= now(), false) AS expired, c.in_doubt,
        c.contact, c.faults, c.refused_since, {{suppressed}} AS suppressed, c.provider, now() AS claimed_at
