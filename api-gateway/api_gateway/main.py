@@ -223,7 +223,7 @@ class Gateway:
                     ),
                     self.store,
                     self.outbox,
-                    recipients=self._recipient_limit(),
+                    recipient_limit=self._recipient_limit(),
                 ),
                 self._fetcher(),
             ),

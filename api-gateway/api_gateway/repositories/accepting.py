@@ -80,7 +80,8 @@ class Receipt(NamedTuple):
 # json_to_recordset parses the group once on the server: 0.013 ms per row in groups of 200, against 0.15 ms one by one.
 # `json` keeps an object's original text. The jsonb columns are for gateways of the previous release (ADR 16), which cannot
 # read sealed values.
-# PostgreSQL runs these parts from last to first: the totals that every group needs (`counted`) are locked last.
+# The final SELECT runs `keys`. Then PostgreSQL runs the other writing parts from the last one to the first: `written`, then
+# `counted`. So the totals, which every group needs, are locked last.
 # Keys are inserted in sorted order, so that two gateways with overlapping groups wait for each other and do not deadlock.
 ACCEPT = text("""
 WITH given AS (

@@ -41,7 +41,7 @@ ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]),
 
 
 class Round(NamedTuple):
-    """A notification in one of its rounds: `replay` counts how often a person retried it."""
+    """A notification in one of its rounds: `replay`: how many times a person retried it."""
 
     id: UUID
     replay: int = 0
@@ -165,7 +165,8 @@ RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.mayb
 
 # Marks are written a moment late (ADR 20). Usually the report came first and there is nothing to write; these rows are
 # neither locked nor changed. A row with a later status and no `queued_at` was changed by a callback, or by a worker or
-# gateway of the previous release; its `queued_at` is filled in. A row that was held since has no such message any more.
+# gateway of the previous release; its `queued_at` is filled in. A row that was held after the publishing is left alone:
+# a worker gave that message back.
 MARK_QUEUED = text(f"""
 WITH published AS (
     SELECT id, given.at, n.queued_at IS NULL AS first FROM {ROUNDS} AS given JOIN notifications n USING (id, replay)

@@ -42,7 +42,7 @@ EVENT = """id uuid, status text, code text, detail text, sealed_detail text, pro
 APPLY = text(f"""
 WITH g AS (
     SELECT given.id, given.status, n.status AS was, given.code, given.provider_message_id, given.provider, given.attempts,
-        CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
+        CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- without a recipient, the person was erased
         CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
         CASE WHEN n.recipient IS NOT NULL THEN given.devices END AS devices,
         given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,

@@ -40,8 +40,9 @@ router = FastRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
 LARGE_BODY_BYTES = 1_048_576  # the largest that other services take; larger ones are read a few at a time
 
+# The API's specification gives this text. The notification is accepted: `status` says whether it is pending or suppressed.
 QUEUED = "Notification queued successfully"
-DUPLICATE = "Duplicate request: this notification was already processed"
+REPEATED = "Repeated request: this notification was accepted before"
 
 
 def _body(name: str, *parameters: dict[str, Any]) -> dict[str, Any]:
@@ -133,7 +134,7 @@ async def _accept(
             services.metrics.count_test_notifications([notification.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
     services.metrics.count_repeats(1)
-    return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
+    return answer(_data(receipt), REPEATED, status=202, headers={"Idempotent-Replayed": "true"})
 
 
 @router.post(
@@ -254,6 +255,6 @@ def _item(index: int, outcome: Receipt | ServiceError) -> dict[str, object]:
             "error": outcome.code, "data": outcome.data,
         }  # fmt: skip
     return {
-        "index": index, "success": True, "status_code": 202, "message": QUEUED if outcome.is_new else DUPLICATE,
+        "index": index, "success": True, "status_code": 202, "message": QUEUED if outcome.is_new else REPEATED,
         "error": None, "data": _data(outcome),
     }  # fmt: skip

@@ -153,7 +153,7 @@ class BatchRequest(BaseModel):
 
 
 class StatusReport(BaseModel):
-    """A provider's or worker's report on a notification: the callback that the brief specifies."""
+    """A provider's or worker's report on a notification: the body of its status callback."""
 
     model_config = ConfigDict(
         extra="ignore",

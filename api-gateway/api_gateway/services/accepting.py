@@ -52,12 +52,12 @@ class Acceptor:
     """Accepts notifications, one or a thousand in the same way. Safe to call from many tasks; they share commits."""
 
     def __init__(
-        self, resolver: RequestResolver, store: Store, outbox: Outbox, *, recipients: RecipientLimit | None = None
+        self, resolver: RequestResolver, store: Store, outbox: Outbox, *, recipient_limit: RecipientLimit | None = None
     ) -> None:
         self._resolver = resolver
         self._store = store
         self._outbox = outbox
-        self._recipients = recipients
+        self._recipient_limit = recipient_limit
 
     async def accept(self, request: NotificationRequest, context: RequestContext) -> Receipt:
         """Accepts one notification; raises the reason of a refusal. See `accept_all`."""
@@ -107,30 +107,30 @@ class Acceptor:
         """A row to write for each request, or the reason why it gets none."""
         now = datetime.now(UTC)
         recipients = [_recipient_ids(request, context) for request, _ in resolved]
-        limited = {} if is_test_caller(context.caller) else await self._limited(resolved, recipients, now)
+        counted = {} if is_test_caller(context.caller) else await self._counted(resolved, recipients, now)
 
         def decide(index: int) -> _Insert | _Refused:
             request, resolution = resolved[index]
-            refusal = _time_refusal(request, now) or _refusal(resolution) or limited.get(index)
+            refusal = _time_refusal(request, now) or _refusal(resolution) or counted.get(index)
             if refusal is not None:
                 return _Refused(request, refusal)
             leased = self._outbox.has_capacity(request.priority)
             row = new_notification(request, context, resolution, user_id=recipients[index][0], leased=leased)
-            return _Insert(row, recipients[index] if index in limited else (), contents_of(request, row))
+            return _Insert(row, recipients[index] if index in counted else (), contents_of(request, row))
 
         return await map_yielding(decide, range(len(resolved)))
 
-    async def _limited(
+    async def _counted(
         self,
         resolved: Sequence[tuple[NotificationRequest, Resolution]],
         recipients: Sequence[Sequence[UUID]],
         now: datetime,
     ) -> dict[int, RecipientLimited | None]:
-        """Counts each request against the limits of its recipients. Returns by index the refusal, or None.
+        """Counts requests against the limits of their recipients. Returns by index the refusal, or None.
 
-        Urgent requests, and requests that are refused or suppressed anyway, are not counted.
+        Urgent requests, and requests that are refused or suppressed anyway, are not counted and are not in the result.
         """
-        if self._recipients is None:
+        if self._recipient_limit is None:
             return {}
         indexes = [
             index
@@ -139,7 +139,7 @@ class Acceptor:
             and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _time_refusal(request, now)
         ]
-        checked = await self._recipients.check_all([recipients[index] for index in indexes]) if indexes else []
+        checked = await self._recipient_limit.check_all([recipients[index] for index in indexes]) if indexes else []
         return dict(zip(indexes, checked, strict=True))
 
     async def _write(self, inserts: Sequence["_Insert"], *, urgent: bool) -> dict[UUID, Receipt]:
@@ -169,8 +169,8 @@ class Acceptor:
 
     async def _give_back(self, inserts: Sequence["_Insert"]) -> None:
         counted = [recipient for insert in inserts for recipient in insert.counted_recipients]
-        if self._recipients is not None and counted:
-            await self._recipients.give_back(counted)
+        if self._recipient_limit is not None and counted:
+            await self._recipient_limit.give_back(counted)
 
     async def _earlier_receipts(self, refused: Sequence["_Refused"], context: RequestContext) -> dict[str, Receipt]:
         """By `request_id`. A repeat gets its first answer even if its time has passed or the user or template is gone."""

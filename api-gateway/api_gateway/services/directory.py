@@ -114,6 +114,7 @@ class Directory:
         return texts_of((await find_templates(self._templates, TemplateQuestion(active=tuple(codes)))).active)
 
     async def _load_outlines(self, names: Sequence[str]) -> Mapping[str, bytes]:
+        """An outline is a version without its parts: what it needs, and which channels it serves."""
         question = TemplateQuestion(outlines=tuple(map(TemplateRef.named, names)))
         return texts_of((await find_templates(self._templates, question)).outlines)
 

@@ -37,7 +37,11 @@ class Reschedule:
 
 @dataclass(frozen=True, slots=True)
 class Undecryptable:
-    """A due row that is encrypted with a missing key: a process with the key will take it. `leased` None: handed over."""
+    """A due row that is encrypted with a missing key: a process with the key will take it.
+
+    `leased` None: it may have been published. Then its lease runs out by itself: `end_leases` would remove `leased_by`, which
+    says that.
+    """
 
     leased: LeasedRound | None
 
@@ -90,13 +94,15 @@ class Relay:
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
-        """A row expires here only if it was never published. Otherwise the ledger is asked. Likewise a row is held here
-        only if it was never published. Otherwise a worker gives it back.
+        """A row expires here only if it was certainly never published. Otherwise it is published again: the worker's ledger
+        knows whether it was sent. A row is held here under the same condition. Otherwise a worker gives it back.
         """
-        unsent = {
+        # A row without a recipient was never published, even if a process that died had leased it: the recipient is written
+        # before the first publishing. The recipient of an undecryptable row may be there and unreadable.
+        unpublished = {
             row.id for row in rows if not row.maybe_published or (row.recipient is None and not row.undecryptable)
         }
-        held = self._held([row for row in rows if row.id in unsent and not row.expired])
+        held = self._held([row for row in rows if row.id in unpublished and not row.expired])
         open_rows = [
             row
             for row in rows
@@ -106,7 +112,7 @@ class Relay:
             row.id: _decision(row, resolution) for row, resolution in await self._resolved(open_rows)
         }
         for row in rows:
-            if row.expired and row.id in unsent:
+            if row.expired and row.id in unpublished:
                 found[row.id] = Ended(row.round, Status.EXPIRED, "expired")
             elif row.id in held:
                 found[row.id] = held[row.id]

@@ -74,8 +74,8 @@ async def resolve(
 
     The reason is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
     DependencyUnavailable if it is not known now. Before an item is refused, it is looked up again without this process's
-    memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: that holds for all items.
-    `urgent`: the look-ups do not wait for a group of other look-ups.
+    memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: every
+    look-up skips this process's memory. `urgent`: the look-ups do not wait for a group of other look-ups.
     """
     items = [*zip(wanted, callers, strict=True)]
     resolutions = await _looked_up(items, directory, fresh=fresh, urgent=urgent)

@@ -58,7 +58,7 @@ def storable(text: str) -> str:
 
 
 def _with_offset(value: object) -> object:
-    """A time without an offset is UTC: the brief's own examples have none. A space is a `+` that a query string decoded."""
+    """A time without an offset is UTC: the callback's examples have none. A space is a `+` that a query string decoded."""
     if not isinstance(value, str):
         return value
     if _LOCAL.fullmatch(value):

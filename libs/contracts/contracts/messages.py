@@ -39,7 +39,7 @@ class TemplateRef(Contract):
 class NotificationMessage(Contract):
     """Gateway → worker: one notification to deliver.
 
-    `replay` counts how often a person has retried it after it failed; each replay has a new budget of attempts. `queued_at`
+    `replay`: how many times a person has retried it after it failed; each replay has a new budget of attempts. `queued_at`
     is when the gateway published it, by the clock of the gateway's database; gateways of the previous release omit it.
     `test`: it was sent with a test key, and its outcome is simulated. `fixed_recipient`: it goes only to this recipient,
     whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance. `email`: copies,

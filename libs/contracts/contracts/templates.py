@@ -89,7 +89,8 @@ class ActiveTemplate(Contract):
 class TemplateQuestion(Contract):
     """Body of `POST /internal/templates/find`.
 
-    `active` are codes. `outlines` and `whole` are versions, active or not; the answer has the parts of `whole` only.
+    `active` are codes. `outlines` and `whole` are versions, active or not; the answer has the parts of `whole`
+    only. An outline is a version without its parts.
     """
 
     active: tuple[str, ...] = Field(default=(), max_length=MAX_TEMPLATE_QUESTION)
