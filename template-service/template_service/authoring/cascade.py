@@ -8,12 +8,17 @@ _OWN_NAMES = re.compile(r"(?:^|;)\s*([\w-]+)\s*:")
 
 
 def cascade(
-    rules: list[StyleRule], own: str, overriding: dict[str, None]
+    rules: list[StyleRule], own_style: str, overridden: dict[str, None]
 ) -> tuple[list[Declaration], list[Declaration]]:
-    """The declarations before the element's own style, and the important ones after it, which override it."""
-    own_names = set() if "{%" in own else {name.lower() for name in _OWN_NAMES.findall(value_of(own))}
+    """The declarations before the element's own style, and the important ones after it, which override it.
+
+    `own_style` is the element's attribute `style="..."` as it is written, or "". A declaration is left out if a later rule
+    that applies only under a condition would win over it in the style sheet: in a style attribute it would always win.
+    What is left out is added to `overridden`, for the warnings; its keys keep their order.
+    """
+    own_names = set() if "{%" in own_style else {name.lower() for name in _OWN_NAMES.findall(value_of(own_style))}
     ordered = sorted(rules, key=lambda rule: rule.order)
-    sometimes = [
+    conditional = [
         (rule, one.name) for rule in ordered if rule.sometimes for one in rule.declarations if not one.important
     ]
     chosen: dict[bool, list[Declaration]] = {False: [], True: []}
@@ -24,8 +29,8 @@ def cascade(
         for one in rule.declarations:
             if one.name in own_names and not one.important:
                 continue
-            if any(other.order > rule.order and _related(name, one.name) for other, name in sometimes):
-                overriding.setdefault(f"{one.name} of '{rule.written}'")
+            if any(other.order > rule.order and _related(name, one.name) for other, name in conditional):
+                overridden.setdefault(f"{one.name} of '{rule.written}'")
             else:
                 kept.append(one)
         for important, so_far in chosen.items():

@@ -34,8 +34,10 @@ _TOO_LARGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Inlined:
-    """`html` is the source itself where nothing is inlined. `warnings` name what stays in the style sheets alone."""
+class CompiledHtml:
+    """HTML with its styles inlined, from HTML or MJML. `html` is the source itself where nothing is inlined. `warnings` name
+    what stays in the style sheets alone.
+    """
 
     html: str
     warnings: tuple[str, ...] = ()
@@ -45,13 +47,13 @@ class Inlined:
 class _Notes:
     linked: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    overriding: dict[str, None] = field(default_factory=dict)
+    overridden: dict[str, None] = field(default_factory=dict)
 
 
-def inline(html: str, css: str | None = None) -> Inlined:
+def inline(html: str, css: str | None = None) -> CompiledHtml:
     """Inlines the HTML's own style sheets, or `css` instead. Blocks. Raises TemplateError for Liquid that cannot be saved."""
     if css is None and not _MAYBE_STYLED.search(html):
-        return Inlined(html)
+        return CompiledHtml(html)
     found = list(places(html))
     plain = masked(html, found)
     tags = list(start_tags(plain))
@@ -63,14 +65,14 @@ def inline(html: str, css: str | None = None) -> Inlined:
     try:
         rules = rules_of(sheets, repeats=has_tags)
         if all(rule.sometimes for rule in rules):
-            return Inlined(html, tuple(_warnings(notes, sheets)))
+            return CompiledHtml(html, tuple(_warnings(notes, sheets)))
         matches = _matches(plain, tags, rules)
         result = _with_styles(html, tags, matches, placeholders, notes)
     except (GaveUp, SourceError, RecursionError):
-        return Inlined(html, (_TOO_LARGE,))
+        return CompiledHtml(html, (_TOO_LARGE,))
     if len(result.encode()) > MAX_SOURCE_BYTES:
-        return Inlined(html, (_TOO_LARGE,))
-    return Inlined(result, tuple(_warnings(notes, sheets)))
+        return CompiledHtml(html, (_TOO_LARGE,))
+    return CompiledHtml(result, tuple(_warnings(notes, sheets)))
 
 
 def _linked(tags: Iterable[StartTag]) -> list[str]:
@@ -170,7 +172,7 @@ def _with_styles(
             notes.unknown.append(f"line {line} (the {tag.liquid} of <{tag.element.tag}>)")
             continue
         own = html[slice(*tag.attributes["style"])] if "style" in tag.attributes else ""
-        before, after = cascade(rules, own, notes.overriding)
+        before, after = cascade(rules, own, notes.overridden)
         if before or after:
             edits.append(_edit(tag, own, before, after, placeholders))
     return _edited(html, edits)
@@ -202,10 +204,10 @@ def _warnings(notes: _Notes, sheets: list[StyleSheet]) -> Iterator[str]:
         yield f"Style sheets are not fetched; put their rules into <style>: {_some(notes.linked)}"
     if notes.unknown:
         yield f"Not inlined, because they depend on Liquid: {_some(notes.unknown)}"
-    if notes.overriding:
+    if notes.overridden:
         yield (
             "Not inlined, because a media query or a rule such as :hover sets the same without !important: "
-            f"{_some(list(notes.overriding))}"
+            f"{_some(list(notes.overridden))}"
         )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from template_service.authoring.inlining import Inlined, inline
+from template_service.authoring.inlining import CompiledHtml, inline
 from template_service.authoring.isolated import GaveUp, SourceError, compile_isolated
 from template_service.authoring.liquid_places import Placeholders
 from templating.markup import find_markups, without_comments
@@ -52,7 +52,7 @@ def is_mjml(content: str) -> bool:
     return content.lstrip()[:1] in {"<", "{"} and _MJML.match(content) is not None
 
 
-def compile_mjml(content: str) -> Inlined:
+def compile_mjml(content: str) -> CompiledHtml:
     """The HTML, with the styles of `<mj-style inline="inline">` in it. Blocks. Raises TemplateError, with the line."""
     source = without_comments(content)
     placeholders = Placeholders.for_source(source)
@@ -69,7 +69,7 @@ def compile_mjml(content: str) -> Inlined:
     html = placeholders.restore(html)
     if len(html.encode()) > MAX_SOURCE_BYTES:
         raise TemplateError("template_limit", f"the HTML made from the MJML is larger than {MAX_SOURCE_BYTES} bytes")
-    return inline(html, placeholders.restore(inlined_styles)) if inlined_styles.strip() else Inlined(html)
+    return inline(html, placeholders.restore(inlined_styles)) if inlined_styles.strip() else CompiledHtml(html)
 
 
 def _tags(marked: str) -> Iterator[_Tag]:

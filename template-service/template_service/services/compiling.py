@@ -11,7 +11,7 @@ from chassis.errors import field_error
 from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
 from contracts.templates import PushTextSize
-from template_service.authoring.inlining import Inlined, inline
+from template_service.authoring.inlining import CompiledHtml, inline
 from template_service.authoring.mjml import compile_mjml, is_mjml
 from template_service.authoring.preheader import with_preheader
 from template_service.authoring.snippets import Library, expand
@@ -30,12 +30,12 @@ NOT_INLINED = "The style sheets are not inlined: their outputs would be too many
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`source` is what is rendered. `warnings` are texts about what the compilation left out. `snippets` are the versions of
-    those that were put in.
+    """`to_render` is the source after compilation. `warnings` are texts about what the compilation left out. `snippets` are
+    the versions of those that were put in.
     """
 
     template: CompiledTemplate
-    source: TemplateSource
+    to_render: TemplateSource
     warnings: tuple[str, ...] = ()
     snippets: dict[str, int] = field(default_factory=dict)
     content_format: ContentFormat = "html"
@@ -68,14 +68,14 @@ async def checked(draft: Draft, library: Library) -> NewVersion:
         if channel not in served:
             raise field_error(draft.names["channels"], f"The template has no parts for {channel}")
     return NewVersion(
-        done.source,
+        done.to_render,
         Authored(
             draft.source.html,
             draft.preheader,
             draft.inline_css,
             done.warnings,
             draft.sender,
-            parts={name: getattr(draft.source, name) for name in _changed(draft.source, done.source)},
+            parts={name: getattr(draft.source, name) for name in _changed(draft.source, done.to_render)},
             snippets=done.snippets,
             content_format=done.content_format,
         ),
@@ -129,26 +129,27 @@ def _without_snippets(draft: Draft) -> Compiled:
         error.in_field("html")
         raise
     try:
-        return _rendered(draft, done)
+        return _with_content(draft, done)
     except TemplateError:
         if done.html == written or is_mjml(written):
             raise
-        # Either the source has the same error, or only the style attributes that its style sheet became.
-        return _rendered(draft, Inlined(written, (*done.warnings, NOT_INLINED)))
+        # The error may be in the source itself; then the next call raises it again. Otherwise it is in the style attributes
+        # that inlining made of the style sheet; then the HTML is kept as it was written.
+        return _with_content(draft, CompiledHtml(written, (*done.warnings, NOT_INLINED)))
 
 
-def _rendered(draft: Draft, content: Inlined) -> Compiled:
+def _with_content(draft: Draft, content: CompiledHtml) -> Compiled:
     source = replace(draft.source, html=_with_preheader(content.html, draft.preheader))
     content_format: ContentFormat = "mjml" if is_mjml(draft.source.html) else "html"
     return Compiled(_checked_links(source), source, content.warnings, content_format=content_format)
 
 
-def _compiled_content(draft: Draft) -> Inlined:
+def _compiled_content(draft: Draft) -> CompiledHtml:
     content = draft.source.html
     if is_mjml(content):
         compile_plain(content)  # errors of Liquid name the author's lines
         return compile_mjml(content)
-    return inline(content) if draft.inline_css else Inlined(content)
+    return inline(content) if draft.inline_css else CompiledHtml(content)
 
 
 def _with_preheader(html: str, preheader: str) -> str:

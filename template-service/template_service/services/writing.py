@@ -25,15 +25,15 @@ log = structlog.get_logger()
 class TemplateWriter:
     """Locks the template's row, so that simultaneous changes of one template all succeed, one after another.
 
-    Calls `changed(code)` after each commit, to update the caches.
+    Calls `forget(code)` after each commit, so that caches drop the template.
     """
 
     def __init__(
-        self, database: Database, changed: Callable[[str], Awaitable[object]], *, sender_domains: Collection[str] = ()
+        self, database: Database, forget: Callable[[str], Awaitable[object]], *, sender_domains: Collection[str] = ()
     ) -> None:
         """`sender_domains`: the domains whose addresses templates may send from."""
         self._database = database
-        self._changed = changed
+        self._forget = forget
         self._sender_domains = sender_domains
 
     async def create(self, new: NewTemplate, actor: Actor) -> TemplateView:
@@ -56,8 +56,8 @@ class TemplateWriter:
             await templates.touch(connection, template.id)
             saved = await view(connection, await load(connection, new.code), new.language, number)
             before = template_fields(template) if template.active else {}
-            change = changed(before, template_fields(saved.template))
-            await TRAIL.record(connection, actor, "template.created", template_target(new.code), change)
+            difference = changed(before, template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.created", template_target(new.code), difference)
         return await self._announce("template.created", saved)
 
     async def change(self, code: str, change: Change, actor: Actor) -> TemplateView:
@@ -100,8 +100,8 @@ class TemplateWriter:
             await versions.activate(connection, template.id, chosen.version.summary.language, version)
             await templates.touch(connection, template.id)
             saved = replace(chosen, template=await load(connection, code))
-            change = changed(template_fields(template), template_fields(saved.template))
-            await TRAIL.record(connection, actor, "template.activated", template_target(code), change)
+            difference = changed(template_fields(template), template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.activated", template_target(code), difference)
         return await self._announce("template.activated", saved)
 
     async def archive(self, code: str, actor: Actor) -> None:
@@ -111,15 +111,15 @@ class TemplateWriter:
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
             await templates.archive(connection, template.id)
-            change = changed(template_fields(template), {})
-            await TRAIL.record(connection, actor, "template.archived", template_target(code), change)
+            difference = changed(template_fields(template), {})
+            await TRAIL.record(connection, actor, "template.archived", template_target(code), difference)
         log.info("template.archived", template_code=code)
-        await self._changed(code)
+        await self._forget(code)
 
     async def _announce(self, event: str, saved: TemplateView) -> TemplateView:
         summary = saved.version.summary
         log.info(event, template_code=saved.template.code, language=summary.language, version=summary.version)
-        await self._changed(saved.template.code)
+        await self._forget(saved.template.code)
         return saved
 
 
