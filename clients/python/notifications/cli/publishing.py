@@ -12,12 +12,12 @@ Kind = Literal["new template", "new language", "changed", "description", "draft"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`draft` is the number of the newest version, when it is as the file says and is not active."""
+    """`draft_version` is the number of the newest version, when it is as the file says and is not active."""
 
     kind: Kind
     local: TemplateText
     remote: TemplateText | None = None
-    draft: int | None = None
+    draft_version: int | None = None
 
     @property
     def matters(self) -> bool:
@@ -44,8 +44,8 @@ def _change(client: Notifications, local: TemplateText, template: Any) -> Change
     remote = of_server(active)
     local = _with_channels(local, remote)
     if local.parts != remote.parts:
-        draft = _draft(client, local, active.version)
-        return Change("draft" if draft else "changed", local, remote, draft)
+        draft_version = _draft_version(client, local, active.version)
+        return Change("draft" if draft_version else "changed", local, remote, draft_version)
     if local.is_default and local.about != remote.about:
         return Change("description", local, remote)
     return Change("unchanged", local, remote)
@@ -59,7 +59,7 @@ def _with_channels(local: TemplateText, remote: TemplateText) -> TemplateText:
     return replace(local, parts={**local.parts, "channels": served})
 
 
-def _draft(client: Notifications, local: TemplateText, active: int) -> int | None:
+def _draft_version(client: Notifications, local: TemplateText, active: int) -> int | None:
     """The newest version, if it is later than the active one and as the file says."""
     newest = next(iter(client.templates.versions(local.code, language=local.language)), None)
     if newest is None or newest.version <= active:
@@ -72,24 +72,27 @@ class CannotBeADraft(Exception):
     """What is new is active at once."""
 
 
-def apply(client: Notifications, change: Change, *, draft: bool) -> int:
-    """Saves it. Returns the version's number. Raises CannotBeADraft, and what the SDK raises."""
+def apply(client: Notifications, change: Change, *, as_draft: bool) -> int:
+    """Saves it, `as_draft` without activating it. Returns the version's number.
+
+    Raises CannotBeADraft, and what the SDK raises.
+    """
     code, language, parts = change.local.code, change.local.language, _fields(change.local)
     match change.kind:
-        case "new template" | "new language" if draft:
+        case "new template" | "new language" if as_draft:
             raise CannotBeADraft
         case "new template" | "new language":
             about: dict[str, Any] = {**change.local.about} or {"name": code}
             saved = client.templates.create(code=code, language=language, **about, **parts)
-        case "draft" if change.draft is not None:
-            if draft:
-                return change.draft
-            saved = client.templates.activate(code, change.draft, language=language)
+        case "draft" if change.draft_version is not None:
+            if as_draft:
+                return change.draft_version
+            saved = client.templates.activate(code, change.draft_version, language=language)
         case "changed":
-            saved = client.templates.replace(code, language=language, **parts, activate=not draft)
+            saved = client.templates.replace(code, language=language, **parts, activate=not as_draft)
         case _:
             saved = client.templates.get(code, language=language)
-    if change.local.is_default and change.remote and not draft:
+    if change.local.is_default and change.remote and not as_draft:
         _describe(client, change)
     return int(saved.version)
 

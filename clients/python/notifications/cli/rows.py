@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(slots=True)
 class Tally:
-    """`already`: rows that were accepted in an earlier run."""
+    """`already`: rows that were accepted when the same run was carried out before."""
 
     rows: int = 0
     accepted: int = 0
@@ -62,8 +62,10 @@ batch is too large: it is tried again in halves.
 
 
 @dataclass(slots=True)
-class Run:
-    """Delivers the rows of a file in batches, and records what became of each."""
+class Execution:
+    """Delivers the rows of a file in batches, and records what became of each. A run (`Journal.run`) may take several
+    executions: each goes on where the last one stopped.
+    """
 
     journal: Journal
     errors: ErrorsFile

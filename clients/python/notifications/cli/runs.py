@@ -13,7 +13,7 @@ from notifications.cli.exits import ExitCode
 from notifications.cli.files.csv_file import CsvFile
 from notifications.cli.files.errors_file import ErrorsFile
 from notifications.cli.files.journal import Journal
-from notifications.cli.rows import Deliver, Prepare, Run, progress
+from notifications.cli.rows import Deliver, Execution, Prepare, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +45,38 @@ def carry_out(plan: Plan, *, as_json: bool) -> None:
     """Raises Exit if not every row was accepted."""
     journal = Journal(plan.journal, plan.run, plan.system, plan.options)
     with journal, ErrorsFile(plan.file) as errors:
-        run = Run(journal, errors, plan.prepare, plan.deliver)
+        execution = Execution(journal, errors, plan.prepare, plan.deliver)
         try:
             with progress() as bars:
                 bar = bars.add_task(plan.file.path.name, total=plan.rows)
-                run.all(plan.file, lambda rows: bars.advance(bar, rows))
+                execution.all(plan.file, lambda rows: bars.advance(bar, rows))
         except KeyboardInterrupt:
-            output.note(f"Interrupted. {_so_far(plan, run)}")
+            output.note(f"Interrupted. {_so_far(plan, execution)}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except NotificationsError:
-            output.note(f"Stopped. {_so_far(plan, run)}")
+            output.note(f"Stopped. {_so_far(plan, execution)}")
             raise
         journal.finish()
         if plan.repeatable:
             journal.remove()
-    _summarise(run, as_json=as_json)
-    if run.tally.refused:
+    _summarise(execution, as_json=as_json)
+    if execution.tally.refused:
         raise typer.Exit(ExitCode.BAD_OUTCOME)
 
 
-def _so_far(plan: Plan, run: Run) -> str:
-    done = run.tally.accepted + run.tally.already
+def _so_far(plan: Plan, execution: Execution) -> str:
+    done = execution.tally.accepted + execution.tally.already
     sent_once = "" if plan.repeatable else ": none is sent twice"
     return f"{done:,} of {plan.rows:,} rows are accepted. Run the same command again to go on{sent_once}"
 
 
-def _summarise(run: Run, *, as_json: bool) -> None:
-    errors = str(run.errors.path) if run.tally.refused else None
+def _summarise(execution: Execution, *, as_json: bool) -> None:
+    errors = str(execution.errors.path) if execution.tally.refused else None
     if as_json:
-        output.show_json({**run.tally.as_json(), "errors_file": errors})
+        output.show_json({**execution.tally.as_json(), "errors_file": errors})
         return
-    output.line(run.tally)
+    output.line(execution.tally)
     if errors:
         output.note(f"The refused rows, each with its reason, are in {errors}")
-    if run.tally.already and not run.tally.accepted and not run.tally.refused:
+    if execution.tally.already and not execution.tally.accepted and not execution.tally.refused:
         output.note("All rows were accepted before. To send them once more, name another run: --run NAME")

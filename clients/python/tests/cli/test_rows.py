@@ -10,7 +10,7 @@ from notifications.cli import rows
 from notifications.cli.files.csv_file import open_csv
 from notifications.cli.files.errors_file import ErrorsFile
 from notifications.cli.files.journal import Journal
-from notifications.cli.rows import Item, RowProblem, Run
+from notifications.cli.rows import Execution, Item, RowProblem
 
 
 class Server:
@@ -30,7 +30,7 @@ class Server:
         return reasons
 
 
-def run_of(path: Path, server: Server) -> Run:
+def run_of(path: Path, server: Server) -> Execution:
     file = open_csv(path)
 
     def prepare(row) -> dict[str, str]:
@@ -39,7 +39,7 @@ def run_of(path: Path, server: Server) -> Run:
         return dict(row.values)
 
     with Journal(path.with_suffix(".journal"), "", "here", {}) as journal, ErrorsFile(file) as errors:
-        run = Run(journal, errors, prepare, server)
+        run = Execution(journal, errors, prepare, server)
         run.all(file, lambda _: None)
     return run
 

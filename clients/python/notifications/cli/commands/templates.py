@@ -94,7 +94,7 @@ def _pushed(client: Notifications, change: Change, *, draft: bool) -> dict[str, 
     """One that is refused does not keep the others back."""
     version, problem = None, None
     try:
-        version = apply(client, change, draft=draft)
+        version = apply(client, change, as_draft=draft)
     except CannotBeADraft:
         problem = "it is new, so it is active at once: push it without --draft"
     except NotificationsError as error:

@@ -9,7 +9,7 @@ from notifications.cli.files.private import open_private
 
 
 class ErrorsFile:
-    """Made with the first refused row. One of an earlier run is replaced, or removed if nothing is refused."""
+    """Made with the first refused row. One of an earlier execution is replaced, or removed if nothing is refused."""
 
     def __init__(self, source: CsvFile) -> None:
         """Raises CommandError if a file of that name is something else."""
