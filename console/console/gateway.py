@@ -43,7 +43,7 @@ async def _name(request: httpx2.Request) -> None:
 
 
 class Gateway:
-    """Nothing connects before the first call. `http` is of tests."""
+    """Nothing connects before the first call. Tests give a `transport`."""
 
     def __init__(self, url: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._url = url

@@ -7,7 +7,7 @@ import pytest
 from console.services.advice import ADVICE
 from console.services.finding import Kind, Wanted, kind_of
 from console.services.recipients import whom
-from console.services.suppressing import Mail
+from console.services.suppressing import ListCheck
 from console.services.timeline import WHOLE, steps_of
 from console.services.verdict import Known, retry_can_help, verdict_on
 from console.services.words import size, span, tone, utc
@@ -56,7 +56,7 @@ ALL = frozenset({"users", "templates", "holds", "applications", "system", "suppr
         ("bounced", Known(user=ADA), ["/users/7"]),
         (
             "bounced",
-            Known(user=ADA, mail=Mail(known=True, suppressed=ENTRY)),
+            Known(user=ADA, list_check=ListCheck(known=True, suppressed=ENTRY)),
             ["/users/7", f"/suppressions/{'f' * 64}"],
         ),
         ("bounced", Known(), []),

@@ -14,7 +14,7 @@ from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to
 from console.services.commands import lookup
 from console.services.finding import TIMES, Found, Kind, Wanted, find, kind_of
 from console.services.recipients import whom
-from console.services.suppressing import NOT_ASKED, Mail, mail_to
+from console.services.suppressing import NOT_ASKED, ListCheck, check_list
 from console.services.timeline import steps_of
 from console.services.verdict import Known, retry_can_help, verdict_on
 from console.services.words import CHANNELS
@@ -62,14 +62,16 @@ async def search(request: Request, visitor: Reading) -> Response:
 @router.get("/notifications/{thing_id}")
 async def one(visitor: Reading, thing_id: ThingId) -> Response:
     n = await visitor.api.get(thing_id)
-    hold, user, mail = await asyncio.gather(hold_of(visitor, n.held_by), _user(visitor, n), _mail(visitor, n))
+    hold, user, list_check = await asyncio.gather(
+        hold_of(visitor, n.held_by), _user(visitor, n), _list_check(visitor, n)
+    )
     may = visitor.person.may("act")
     return visitor.page(
         "notification",
         "notifications",
         title=f"{n.template_code}, {n.status}",
         user=user,
-        **_live(n, Known(hold, user, mail, visitor.person.sections)),
+        **_live(n, Known(hold, user, list_check, visitor.person.sections)),
         may_cancel=may and n.status == "pending",
         may_retry=may and n.status in RETRYABLE,
         advised=retry_can_help(n),
@@ -125,12 +127,12 @@ async def _user(visitor: Visitor, n: NotificationDetail) -> User | None:
     return None
 
 
-async def _mail(visitor: Visitor, n: NotificationDetail) -> Mail:
-    """Whether the address gets mail now, where that may explain what happened."""
+async def _list_check(visitor: Visitor, n: NotificationDetail) -> ListCheck:
+    """Whether the address is on the suppression list now, where that may explain what happened."""
     address = n.recipient.fingerprint if n.recipient else None
     if address is None or n.status not in NOT_SENT or not visitor.person.may("suppressions"):
         return NOT_ASKED
-    return await mail_to(visitor.api, address)
+    return await check_list(visitor.api, address)
 
 
 def _empty(wanted: Wanted, found: Found, visitor: Visitor) -> Empty:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from console.dependencies import Section, ThingId, Visitor, go_to
 from console.services.finding import Kind, as_id, kind_of
-from console.services.suppressing import NOT_ASKED, Mail, mail_to
+from console.services.suppressing import NOT_ASKED, ListCheck, check_list
 from notifications import InvalidRequest, NotFound, PermissionDenied, User
 
 router = APIRouter()
@@ -43,11 +43,22 @@ async def one(visitor: Reading, thing_id: ThingId) -> Response:
         if not visitor.person.may("notifications"):
             raise
         return go_to(f"/notifications?q={thing_id}")
-    devices, gone, sent, mail = await asyncio.gather(
-        api.users.devices(thing_id), api.users.removed_devices(thing_id), _sent(visitor, thing_id), _mail(visitor, user)
+    devices, gone, sent, list_check = await asyncio.gather(
+        api.users.devices(thing_id),
+        api.users.removed_devices(thing_id),
+        _sent(visitor, thing_id),
+        _list_check(visitor, user),
     )
     return visitor.page(
-        "user", "users", title=user.name, user=user, devices=devices, gone=gone, rows=sent, mail=mail, because=BECAUSE
+        "user",
+        "users",
+        title=user.name,
+        user=user,
+        devices=devices,
+        gone=gone,
+        rows=sent,
+        list_check=list_check,
+        because=BECAUSE,
     )
 
 
@@ -57,9 +68,9 @@ async def _sent(visitor: Visitor, user_id: str) -> object:
     return (await visitor.api.list(user_id=user_id, page_size=SHOWN).page()).items
 
 
-async def _mail(visitor: Visitor, user: User) -> Mail:
+async def _list_check(visitor: Visitor, user: User) -> ListCheck:
     """Not known for those who may not see the suppression list."""
-    return await mail_to(visitor.api, user.email) if visitor.person.may("suppressions") else NOT_ASKED
+    return await check_list(visitor.api, user.email) if visitor.person.may("suppressions") else NOT_ASKED
 
 
 async def _people(visitor: Visitor, q: str) -> list[User]:

@@ -25,7 +25,7 @@ PAGES = {
     "suppressions": "/suppressions",
 }
 ACTORS = {"command": "a command on a server", "anonymous": "a stranger", "key": "application", "service": "service"}
-FINGERPRINT = "hmac:"
+AUDIT_FINGERPRINT = "hmac:"  # the beginning of a value that the audit trail does not keep itself
 MAX_NAMES = 20  # looked up for one page
 PAGE = 50
 
@@ -92,14 +92,14 @@ def _shown(value: object) -> str | None:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = ", ".join(map(plain, value)) if isinstance(value, list) else plain(value)
-    return f"fingerprint …{text[-8:]}" if text.startswith(FINGERPRINT) else text or "(empty)"
+    return f"fingerprint …{text[-8:]}" if text.startswith(AUDIT_FINGERPRINT) else text or "(empty)"
 
 
 def thing_of(whole: str, names: Mapping[str, str]) -> Thing:
     """`user:<id>` and the like. `names` are those that are known."""
     kind, _, name = whole.partition(":")
     page = PAGES[kind].format(name) if kind in PAGES and (name or kind == "suppressions") else ""
-    known = names.get(whole) or (f"…{name[-8:]}" if len(name) == 36 or name.startswith(FINGERPRINT) else name)
+    known = names.get(whole) or (f"…{name[-8:]}" if len(name) == 36 or name.startswith(AUDIT_FINGERPRINT) else name)
     return Thing(ACTORS.get(kind, kind.replace("_", " ")), known, page, whole)
 
 

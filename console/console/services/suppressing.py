@@ -10,7 +10,7 @@ from notifications import AsyncNotifications, FieldProblem, NotFound, Suppressio
 
 REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
 MAX_TYPED = 1_000  # in one call of the API
-FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+ADDRESS_FINGERPRINT = re.compile(r"[0-9a-f]{64}")  # as the suppression list has it
 MEANINGS = {
     "bounced": "A mail to it came back: the address does not exist or refuses mail for good, or failed five times in a row.",
     "complained": "The recipient marked a mail as unwanted. Mail that is sent all the same makes the sender look like spam.",
@@ -25,25 +25,25 @@ ORIGINS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mail:
-    """Whether an address gets mail. `problem`: why that is not known."""
+class ListCheck:
+    """Whether an address is on the suppression list: `suppressed` is its entry. `problem`: why that is not known."""
 
     known: bool = False
     suppressed: Suppression | None = None
     problem: str = ""
 
 
-NOT_ASKED = Mail()
+NOT_ASKED = ListCheck()
 
 
-async def mail_to(api: AsyncNotifications, address: str) -> Mail:
+async def check_list(api: AsyncNotifications, address: str) -> ListCheck:
     """`address` may be its fingerprint. For administrators."""
     try:
-        return Mail(known=True, suppressed=await api.suppressions.get(address))
+        return ListCheck(known=True, suppressed=await api.suppressions.get(address))
     except NotFound:
-        return Mail(known=True)
+        return ListCheck(known=True)
     except Unavailable:
-        return Mail(problem="The e-mail service does not answer, so it is not known now.")
+        return ListCheck(problem="The e-mail service does not answer, so it is not known now.")
 
 
 def meaning_of(reason: str) -> str:
@@ -59,7 +59,7 @@ def origin_of(origin: str) -> str:
 
 def as_fingerprint(text: str) -> str | None:
     """The fingerprint in its one usual form."""
-    return text.lower() if FINGERPRINT.fullmatch(text.lower()) else None
+    return text.lower() if ADDRESS_FINGERPRINT.fullmatch(text.lower()) else None
 
 
 def addresses_of(text: str) -> Sequence[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from console.services.advice import OTHERWISE, Advice, advice_on
-from console.services.suppressing import NOT_ASKED, Mail
+from console.services.suppressing import NOT_ASKED, ListCheck
 from console.services.words import tone, words
 from notifications import Hold, NotificationDetail, User
 
@@ -33,12 +33,13 @@ class Verdict:
 class Known:
     """What the page knows beside the notification, as far as its reader may see it.
 
-    `user`: the recipient. `mail`: whether the recipient's address gets mail now. `sections`: those that the reader may open.
+    `user`: the recipient. `list_check`: whether the recipient's address is on the suppression list.
+    `sections`: those that the reader may open.
     """
 
     hold: Hold | None = None
     user: User | None = None
-    mail: Mail = NOT_ASKED
+    list_check: ListCheck = NOT_ASKED
     sections: frozenset[str] = frozenset()
 
 
@@ -78,9 +79,9 @@ def _not_sent(n: NotificationDetail, known: Known) -> Verdict:
 
 
 def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
-    if n.error == "address_suppressed" and known.mail.suppressed:
+    if n.error == "address_suppressed" and known.list_check.suppressed:
         return "If the address works again, take it off the list; then the caller sends a new one."
-    if n.error == "address_suppressed" and known.mail.known:
+    if n.error == "address_suppressed" and known.list_check.known:
         return "The address is not on the list any more: the caller can send a new one."
     return advice.given if advice.given and _is_given(n) else advice.todo
 
@@ -97,8 +98,8 @@ def retry_can_help(n: NotificationDetail) -> bool:
 def _links(n: NotificationDetail, advice: Advice, known: Known) -> Sequence[Link]:
     """To the page where the cause is removed; and to the suppression, if the address has one."""
     links = [] if advice.place is None else _to_place(n, advice.place, known)
-    if known.mail.suppressed:
-        links.append(Link(f"/suppressions/{known.mail.suppressed.fingerprint}", "Why the address gets no mail"))
+    if known.list_check.suppressed:
+        links.append(Link(f"/suppressions/{known.list_check.suppressed.fingerprint}", "Why the address gets no mail"))
     return links
 
 
