@@ -15,7 +15,7 @@ from chassis.process.single_flight import SingleFlight
 from contracts.emails import ATTACHMENT_NOT_FOUND, AttachmentRef
 from delivery.channel import AttachmentGone
 
-MAX_WAIT_SECONDS = 60.0  # then the delivery goes back to the ledger, as without a free slot
+MAX_WAIT_SECONDS = 60.0  # then the delivery waits in the ledger instead, as without a free slot
 REMEMBERED_BYTES = 8 * 1024 * 1024  # of cached contents: a file of many notifications is fetched once
 IN_THE_LOOP_BYTES = 65_536
 LINE = 76

@@ -48,7 +48,7 @@ class EmailBounce(Base):
 
 
 class EmailSoftBounce(Base):
-    """How often mails to an address came back in a row for reasons that may pass."""
+    """How many times mails to an address came back in a row for reasons that may pass."""
 
     __tablename__ = "email_soft_bounces"
 

@@ -60,8 +60,9 @@ class EmailSettings(WebhookSettings):
     )
     email_domain_connections: int | None = Field(
         default=None,
-        description="Most messages that a worker sends to one recipients' domain at once while EMAIL_DOMAIN_THROTTLE is on; "
-        "unset: up to WORKER_CONCURRENCY. A smaller value delays the mail of large domains",
+        description="Most messages, each on a connection of its own, that every worker process sends to one recipients' "
+        "domain at once while EMAIL_DOMAIN_THROTTLE is on: three processes together send three times as many. Unset: up to "
+        "WORKER_CONCURRENCY. A smaller value delays the mail of large domains",
         ge=1,
         le=10_000,
     )

@@ -50,7 +50,8 @@ class OAuthRefresh(_Strict):
 class SmtpProvider(_Strict):
     """`order`: providers of the lowest order go first; among them each gets a share by its `weight`.
 
-    `per_second` limits the messages a second of all worker processes, `connections` the connections of one. Without `user`
+    `per_second` limits the messages a second of all worker processes, `connections` the simultaneous messages
+    of one, each on a connection of its own. Without `user`
     there is no login; with `oauth` the login is XOAUTH2, otherwise `password` with the best method that the server offers.
     `service`: whose headers the server reads; `streams`: its names of callers' streams.
     """

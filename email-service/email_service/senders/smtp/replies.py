@@ -112,7 +112,7 @@ CLIENT = (
     r"|\bip\b( address)?.{0,60}(blocked|banned|listed|blacklisted|blocklisted|not (authori[sz]ed|allowed|permitted|accepted)"
     r"|unauthori[sz]ed)|(banned|unauthori[sz]ed) (sending |sender )?ip\b"
 )
-PATIENCE = (
+TRY_LATER = (
     r"gr[ea]y-?list|try(ing)? (again|later|it later)|temporar|rate.?limit|throttl|too (many|frequent)"
     r"|too (quickly|fast)|at a rate that"
 )
@@ -130,12 +130,12 @@ VAGUE = r"5\d\d (-|5\.(0|1|2|3|4|5|7)\.0|5\.7\.1)$"
 RULES: tuple[ReplyRule, ...] = tuple(
     ReplyRule(phases, re.compile(codes), re.compile(words, re.IGNORECASE) if words else None, meaning)
     for phases, codes, words, meaning in (
-        # Faults of this message, in any phase.
+        # Refusals because of this message, in any phase.
         (ANY, r"5\d\d 5\.6\.7$", "", _never("address_not_supported")),
         (MAIL, r"555", "", _never("address_not_supported")),  # SMTPUTF8 is the only parameter that we send
         (ANY, r"5\d\d 5\.(3\.4|2\.3|7\.16)$", "", _never("too_large")),
-        # Faults of the recipient: no such mailbox (1.1), host (1.2), syntax (1.3), moved (1.6), null MX (1.10, 556); disabled
-        # (2.1), another owner (7.17, 18). Gmail also answers 5.2.1 when a recipient gets mail too often.
+        # Refusals because of the recipient: no such mailbox (1.1), host (1.2), syntax (1.3), moved (1.6), null MX (1.10,
+        # 556); disabled (2.1), another owner (7.17, 18). Gmail also answers 5.2.1 when a recipient gets mail too often.
         (AFTER_MAIL, r"5\d\d 5\.2\.1$", r"too (quickly|fast)|at a rate that", _for_now("throttled")),
         (AFTER_MAIL, r"5\d\d 5\.(1\.(1|2|3|6|10)|2\.1|7\.1[78])$|556 -$", "", _dead("bounced")),
         # Exchange: a group or mailbox that only accepts mail from its own organisation.
@@ -169,14 +169,15 @@ RULES: tuple[ReplyRule, ...] = tuple(
         (AFTER_MAIL, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _for_now("mailbox_full")),  # a full mailbox gets emptied
         # Or "too many recipients": the recipient is the first.
         (RCPT, r"552 (-|5\.5\.3)$", "", _for_now("mailbox_full")),
+        # 450, 451, 452 and every other 4yz code. Which of them are about the recipient's domain: `domains.py`.
         (ANY, r"4|\d+ 4\.", "", _for_now("deferred")),
         (AFTER_MAIL, r"5\d\d 5\.7\.(15|28)$", "", _for_now("throttled")),
         (AFTER_MAIL, r"5\d\d 5\.(3\.1|5\.3)$", "", _for_now("deferred")),
         (AFTER_MAIL, VAGUE, FULL, _for_now("mailbox_full")),
-        (AFTER_MAIL, VAGUE, PATIENCE, _for_now("deferred")),
+        (AFTER_MAIL, VAGUE, TRY_LATER, _for_now("deferred")),
         # Never.
         (MAIL, r"5", "", _account("sender_refused")),  # MAIL says only our own address
-        # Without an enhanced code "550" may also be our own fault, so it is no reason to suppress an address.
+        # Without an enhanced code "550" may also be about us, so it is no reason to suppress an address.
         (RCPT, r"(521|55[013]) (-|5\.[01]\.)", "", _never("bounced")),
         (MESSAGE, r"(552|523) (-|5\.[0235]\.)", "", _never("too_large")),
         (ANY, r"5", "", _never("rejected")),
