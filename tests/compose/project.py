@@ -10,7 +10,7 @@ from testkit.eventually import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = shlex.split(os.environ.get("COMPOSE", "docker-compose"))
-PATIENCE_SECONDS = 240.0
+WAIT_SECONDS = 240.0
 ASK_METRICS = """
 from os import environ
 from urllib.request import Request, urlopen
@@ -47,7 +47,7 @@ def all_healthy(service: str, number: int = 1) -> bool:
     return len(states) == number and set(states) == {"running healthy"}
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+def until(true: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> float:
     """Waits for it and returns the seconds it took; ends the drill when it does not come true in time."""
     try:
         return wait_until(true, seconds, what, every=0.5)

@@ -13,7 +13,7 @@ from testkit.eventually import wait_until
 from tests.faults.lab import Lab
 from tests.faults.test_broker import at_broker, bodies_of_failed
 
-PATIENCE_SECONDS = 120  # half a minute until what was erased is looked at for the last time
+WAIT_SECONDS = 120  # half a minute until what was erased is looked at for the last time
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_nothing_of_a_deleted_person_is_anywhere_and_the_counts_stay(lab: Lab) -
     def completed() -> bool:
         return all(lab.system.call("GET", f"/erasures/{one}")["completed_at"] for one in receipts)
 
-    wait_until(completed, PATIENCE_SECONDS, "each erasure's end", every=0.5)
+    wait_until(completed, WAIT_SECONDS, "each erasure's end", every=0.5)
     assert _places(lab, secret) == []
     first, second = (lab.system.call("GET", f"/erasures/{one}")["erased"] for one in receipts)
     assert (first["notifications"], first["deliveries"], first["failed_messages"], first["devices"]) == (2, 2, 1, 1)

@@ -46,7 +46,7 @@ TEMPLATE = {
     "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>",
     "title": "Hi {{ name }}", "body": "Look at this", "link": "{{ link }}",
 }  # fmt: skip
-PATIENCE_SECONDS = 60.0
+WAIT_SECONDS = 60.0
 # `make faults` has the numbers of the list; as one part of CI's tests there are fewer messages, and every fault all the same.
 WHOLE = "FAULTS" in os.environ
 
@@ -135,10 +135,10 @@ class Lab:
         """How often the providers took each notification."""
         return Counter(self.system.arrivals("email") + self.system.arrivals("push"))
 
-    def until_ended(self, ids: Iterable[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+    def until_ended(self, ids: Iterable[str], seconds: float = WAIT_SECONDS) -> dict[str, str]:
         return self.until_all(ids, ENDS, seconds)
 
-    def until_all(self, ids: Iterable[str], are: set[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+    def until_all(self, ids: Iterable[str], are: set[str], seconds: float = WAIT_SECONDS) -> dict[str, str]:
         """Asks the more rarely the more there are: the question must not be the load."""
         wanted = list(ids)
         statuses: dict[str, str] = {}
@@ -160,7 +160,7 @@ class Lab:
         *,
         ambiguous: Iterable[str] = (),
         undelivered: Iterable[str] = (),
-        seconds: float = PATIENCE_SECONDS,
+        seconds: float = WAIT_SECONDS,
     ) -> checks.Row:
         """Waits until all have ended, counts them into the table, and holds the promise: none lost, none doubled."""
         statuses = self.until_ended(ids, seconds)
@@ -330,7 +330,7 @@ class Lab:
 
         return asyncio.run(run())
 
-    def until(self, true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+    def until(self, true: Callable[[], bool], what: str, seconds: float = WAIT_SECONDS) -> None:
         wait_until(true, seconds, what)
 
     def run(self, url: str, statement: str, *values: object) -> list[Any]:

@@ -35,7 +35,7 @@ BOUNDS = Bounds(
     rest_bytes=65_536,
     unread_seconds=SECONDS,
 )
-PATIENCE_SECONDS = 5.0  # for a busy machine; no stream takes more than a few of the time-outs
+WAIT_SECONDS = 5.0  # for a busy machine; no stream takes more than a few of the time-outs
 STREAMS, AT_ONCE = 800, 25
 MEGABYTES = 16  # how much memory all streams may leave behind
 GOOD = b"GET /good HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -292,7 +292,7 @@ async def test_whatever_bytes_come_are_answered_below_500_or_hung_up_on_in_time(
         for together in batched(made, AT_ONCE):
             app.seen.clear()  # ports are reused: data of the port's last connection is not this one's
             good = talk(port, Stream((GOOD,), b"", "wait"))
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_SECONDS):
                 *said, (_, answered) = await asyncio.gather(*(talk(port, stream) for stream in together), good)
             assert answers_in(answered) == [(200, b"GET /good 0")]
             for stream, (own_port, raw) in zip(together, said, strict=True):
@@ -321,7 +321,7 @@ async def test_endless_streams_are_ended_by_their_size(start: bytes, endless: by
     async with serving(App(), http=bounded(bounds), lifespan="off", interface="asgi3") as url:
         port = urlsplit(url).port or 0
         before = resident_bytes()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_SECONDS):
             said = await asyncio.gather(*[talk(port, Stream((start,), endless, "wait")) for _ in range(10)])
         assert resident_bytes() - before < MEGABYTES * 1_000_000
     assert all(status in {400, 431} for _, raw in said for status, _ in answers_in(raw))

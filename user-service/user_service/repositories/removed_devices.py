@@ -77,6 +77,6 @@ async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[Stored
 async def remove_old(connection: AsyncConnection) -> int:
     """Deletes old removals, and those of users who no longer exist: the previous release deletes users without them."""
     is_old = REMOVED.c.removed_at <= func.now() - KEPT
-    is_orphan = ~select(USERS.c.id).where(USERS.c.id == REMOVED.c.user_id).exists()
-    old = select(REMOVED.c.id).where(or_(is_old, is_orphan)).with_for_update(skip_locked=True)
+    is_of_deleted_user = ~select(USERS.c.id).where(USERS.c.id == REMOVED.c.user_id).exists()
+    old = select(REMOVED.c.id).where(or_(is_old, is_of_deleted_user)).with_for_update(skip_locked=True)
     return (await connection.execute(REMOVED.delete().where(REMOVED.c.id.in_(old)))).rowcount

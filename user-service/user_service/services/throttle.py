@@ -50,9 +50,8 @@ class LoginThrottle:
         """Raises TooManyLogins.
 
         `name` is the address key or the id. Unknown accounts are counted in the same way. `client` is the address of the
-        client, or None for a guess that comes with an access token. The limiter cannot take a count back, so the name
-        contains the last successful login: after a success the count starts again from zero. Redis stores no e-mail
-        addresses.
+        client; it is empty for a guess that comes with an access token. The counted key contains the last successful login,
+        so the count starts again from zero after a success. Redis stores no e-mail addresses.
         """
         account = f"{name} {last_login_at}"
         await _count(self._pairs, _digest(f"{account} {client}"), TooManyLogins)
@@ -91,8 +90,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def _count(limiter: RateLimiter, caller: str, refusal: type[TooManyRequests]) -> None:
-    decision = await limiter.check(caller)
+async def _count(limiter: RateLimiter, key: str, refusal: type[TooManyRequests]) -> None:
+    decision = await limiter.check(key)
     if not decision.allowed:
         raise refusal(headers=decision.headers())
 

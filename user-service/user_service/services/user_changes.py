@@ -1,4 +1,4 @@
-"""Changes a user, and checks the proof that the change needs."""
+"""Changes a user, and checks the current password where the change needs it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ class UserChanger:
             await self._change_address(connection, user, given, writing.address_change)
             after = await stored(connection, user.id)
             if user.is_contact and not after.is_contact and given.password is None:
-                raise CurrentPasswordWrong  # the contact was claimed after it was read, so that nothing was proved
+                raise CurrentPasswordWrong  # the contact got a password after it was read, so the current one was not checked
             change = changed(user_fields(before), user_fields(after))
             await self._audit.record(connection, actor, change_action(change), user_target(user.id), change)
         return _Written(after, ended, registration)

@@ -29,7 +29,8 @@ from chassis.redis.client import CALL_SECONDS, OptionalRedis, RedisUnavailable, 
 
 TOMBSTONE = b""  # an empty text is never valid JSON
 TOMBSTONE_SECONDS = 10
-# The time from before a reader's MGET until its SETs reach Redis. The MGET and the SETs may take CALL_SECONDS each.
+# A value is stored only if its look-up began at most this long ago: its SETs then reach Redis before a tombstone that was
+# written meanwhile expires. The MGET and the SETs may take CALL_SECONDS each.
 MAX_STORED_LOAD_SECONDS = TOMBSTONE_SECONDS - 2 * CALL_SECONDS
 # The pause between two groups of look-ups at about a thousand look-ups a second.
 PAUSE_SECONDS, RAMP_CALLS = 0.003, 3

@@ -15,7 +15,8 @@ from chassis.redis.client import OptionalRedis, RedisUnavailable
 
 # The arithmetic of a rate limit: the generic cell rate algorithm (GCRA), in whole microseconds.
 #
-# For each caller one time is stored: when its used quota is free again. The unit is the whole microsecond because the
+# A key names who is limited: a caller, a person, an address. For each key one time is stored: when its used quota is free
+# again. The unit is the whole microsecond because the
 # Redis script counts in doubles. Doubles are exact up to 2^53; fractions of a second at today's date are not exact.
 
 
@@ -42,7 +43,7 @@ class RateDecision(NamedTuple):
 
 @dataclass(frozen=True)
 class Quota:
-    """`limit` units in `period_seconds`. A caller may use all of them at once. `limit` is at most a million a second."""
+    """`limit` units in `period_seconds`. A key may use all of them at once. `limit` is at most a million a second."""
 
     limit: int
     period_seconds: int
@@ -61,7 +62,7 @@ class Quota:
         return self.interval * self.limit
 
     def spend(self, paid_at: int, now: int, cost: int) -> tuple[int, RateDecision]:
-        """The caller's new `paid_at`, and the decision. Times are in microseconds. `SCRIPT` does the same arithmetic."""
+        """The key's new `paid_at`, and the decision. Times are in microseconds. `SCRIPT` does the same arithmetic."""
         paid_at = min(max(paid_at, now), now + self.burst)
         then = paid_at + cost * self.interval
         wait = then - self.burst - now
@@ -79,11 +80,11 @@ class Quota:
         )
 
 
-LOCAL_CALLERS = 100_000  # about 20 MB; a flood of invented callers cannot fill the process's memory
+MAX_LOCAL_KEYS = 100_000  # about 20 MB; a flood of invented keys cannot fill the process's memory
 MAX_GROUP = 100
-PAUSE_SECONDS, RAMP_CALLS = 0.008, 2  # between two calls to Redis, from 250 checks a second
+PAUSE_SECONDS, RAMP_CALLS = 0.008, 2  # between two calls to Redis, if checks come faster than 250 a second
 
-# Quota.spend for many callers at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
+# Quota.spend for many keys at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
 # Returns the time, then the previous `paid_at` of each key; the decisions follow from these. Redis's clock decides, so
 # differences between the processes' clocks do not matter. Numbers are formatted with %.0f: Lua's own conversion keeps only
 # 14 digits.
@@ -120,7 +121,7 @@ end
 
 
 class _Spending(NamedTuple):
-    caller: str
+    key: str
     cost: int
 
 
@@ -130,31 +131,31 @@ class LocalRateLimiter:
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota
         self._clock = clock
-        self._paid_at: TtlMemory[str, int] = TtlMemory(LOCAL_CALLERS, quota.period_seconds, clock)
+        self._paid_at: TtlMemory[str, int] = TtlMemory(MAX_LOCAL_KEYS, quota.period_seconds, clock)
 
-    def check(self, caller: str, cost: int = 1) -> RateDecision:
-        paid_at, decision = self._spent(caller, cost)
-        self._paid_at.put(caller, paid_at)
+    def check(self, key: str, cost: int = 1) -> RateDecision:
+        paid_at, decision = self._spent(key, cost)
+        self._paid_at.put(key, paid_at)
         return decision
 
-    def would(self, caller: str, cost: int = 1) -> RateDecision:
+    def would(self, key: str, cost: int = 1) -> RateDecision:
         """The decision that `check` would return, without taking units."""
-        return self._spent(caller, cost)[1]
+        return self._spent(key, cost)[1]
 
-    def give_back(self, caller: str, cost: int = 1) -> None:
+    def give_back(self, key: str, cost: int = 1) -> None:
         """Returns units that a check took for an operation that then did not happen."""
-        self._paid_at.put(caller, self._paid_at.get(caller, 0) - cost * self._quota.interval)
+        self._paid_at.put(key, self._paid_at.get(key, 0) - cost * self._quota.interval)
 
-    def _spent(self, caller: str, cost: int) -> tuple[int, RateDecision]:
-        return self._quota.spend(self._paid_at.get(caller, 0), int(self._clock() * 1e6), cost)
+    def _spent(self, key: str, cost: int) -> tuple[int, RateDecision]:
+        return self._quota.spend(self._paid_at.get(key, 0), int(self._clock() * 1e6), cost)
 
 
 class RateLimiter:
-    """`limit` units in `period_seconds` for each caller. All may be used at once; they are then paid back evenly.
+    """`limit` units in `period_seconds` for each key. All may be used at once; they are then paid back evenly.
 
     Checks that wait at the same time share one call to Redis: separate calls through redis-py cost 0.15-0.2 ms CPU each.
     A down or slow Redis never fails a check and never removes the limit. Each of the service's `processes` then allows one
-    whole limit at once, and afterwards its share of the limit. A refused check costs the caller nothing. A cost above the
+    whole limit at once, and afterwards its share of the limit. A refused check costs the key nothing. A cost above the
     limit is always refused.
     """
 
@@ -184,28 +185,28 @@ class RateLimiter:
         """The highest cost that one check can ever be allowed."""
         return self._quota.limit
 
-    def check(self, caller: str, cost: int = 1) -> Awaitable[RateDecision]:
-        """Takes `cost` units of `caller`'s limit, or refuses. Raises ValueError for a cost below 1."""
+    def check(self, key: str, cost: int = 1) -> Awaitable[RateDecision]:
+        """Takes `cost` units of `key`'s limit, or refuses. Raises ValueError for a cost below 1."""
         if cost < 1:
             raise ValueError("a check costs at least 1")
-        return self._group.submit(_Spending(caller, cost))
+        return self._group.submit(_Spending(key, cost))
 
-    async def give_back(self, caller: str, cost: int = 1) -> None:
+    async def give_back(self, key: str, cost: int = 1) -> None:
         """Returns units that checks took for an operation that then did not happen. Best effort."""
         try:
-            await self._redis.ask(lambda _: self._give_back([self._key(caller)], [self._quota.interval, cost]))
+            await self._redis.ask(lambda _: self._give_back([self._redis_key(key)], [self._quota.interval, cost]))
         except RedisUnavailable:
-            self._local.give_back(caller, cost)
+            self._local.give_back(key, cost)
 
-    def _key(self, caller: str) -> str:
-        return f"ratelimit:{self._name}:{caller}"
+    def _redis_key(self, key: str) -> str:
+        return f"ratelimit:{self._name}:{key}"
 
     async def _check_all(self, spendings: Sequence[_Spending]) -> Sequence[RateDecision]:
-        """Sends one key per caller, even for several checks of that caller."""
+        """Sends each key once, even for several checks of it."""
         costs: dict[str, list[str]] = {}
-        for caller, cost in spendings:
-            costs.setdefault(caller, []).append(str(cost))
-        keys = [self._key(caller) for caller in costs]
+        for key, cost in spendings:
+            costs.setdefault(key, []).append(str(cost))
+        keys = [self._redis_key(key) for key in costs]
         arguments: list[int | str] = [
             self._quota.interval,
             self._quota.burst,
@@ -214,13 +215,13 @@ class RateLimiter:
         try:
             now, *paid_at = await self._redis.ask(lambda _: self._script(keys, arguments))
         except RedisUnavailable:
-            return [self._local.check(spending.caller, spending.cost) for spending in spendings]
+            return [self._local.check(spending.key, spending.cost) for spending in spendings]
         return self._decisions(spendings, dict(zip(costs, paid_at, strict=True)), now=now)
 
     def _decisions(self, spendings: Sequence[_Spending], paid_at: dict[str, int], *, now: int) -> list[RateDecision]:
         """Repeats the script's decisions from the values that it returned."""
         decisions = []
-        for caller, cost in spendings:
-            paid_at[caller], decision = self._quota.spend(paid_at[caller], now, cost)
+        for key, cost in spendings:
+            paid_at[key], decision = self._quota.spend(paid_at[key], now, cost)
             decisions.append(decision)
         return decisions

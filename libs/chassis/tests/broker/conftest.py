@@ -15,7 +15,7 @@ from chassis.broker import Broker, IncomingMessage, MemoryBroker, Publication, Q
 from testkit.eventually import eventually
 
 QUICK = Timing(rpc=3.0, publish=3.0, watchdog=0.2, handler_pause=0.05, longest_backoff=0.2)
-PATIENCE = 15.0
+WAIT_SECONDS = 15.0
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def rabbit(server: object, rabbit_url: str, topology: Topology) -> Callable[...,
         broker = RabbitBroker(url, topology, name="test", timing=timing, **options)
         await broker.start()
         try:
-            assert not connect or await broker.wait_connected(PATIENCE)
+            assert not connect or await broker.wait_connected(WAIT_SECONDS)
             yield broker
         finally:
             await broker.close()
@@ -109,7 +109,7 @@ class Inbox:
             await getattr(incoming, self.verb)()
 
     async def next(self) -> IncomingMessage:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_SECONDS):
             return await self._unread.get()
 
     async def bodies(self, count: int) -> list[bytes]:
@@ -125,7 +125,7 @@ class Eventually:
     """``await eventually(condition)`` waits until an async condition holds, and fails when it does not in good time."""
 
     async def __call__(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        await eventually(condition, PATIENCE)
+        await eventually(condition, WAIT_SECONDS)
 
     async def confirmed(self, broker: Broker, publication: Publication) -> None:
         """What the outbox does: publish again until it is confirmed."""
@@ -194,7 +194,7 @@ class Proxy:
 
     async def holds(self) -> None:
         """Returns when something has been written that the silence keeps back."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(WAIT_SECONDS):
             await self._holding.wait()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -51,9 +51,9 @@ def test_an_empty_queue_or_a_full_hand_is_no_stall():
 async def test_an_id_in_flight_waits_until_it_is_released():
     in_flight = InFlight()
     deadline = asyncio.get_running_loop().time() + 5
-    assert await in_flight.claim({0: "a", 1: "b", 2: "a"}, deadline) == [0, 1]
-    assert await in_flight.claim({0: "c", 1: "a"}, deadline) == [0]
-    waiting = asyncio.create_task(in_flight.claim({7: "a"}, deadline))
+    assert await in_flight.reserve({0: "a", 1: "b", 2: "a"}, deadline) == [0, 1]
+    assert await in_flight.reserve({0: "c", 1: "a"}, deadline) == [0]
+    waiting = asyncio.create_task(in_flight.reserve({7: "a"}, deadline))
     await other_tasks()
     assert not waiting.done()
     in_flight.discard(["a"])
@@ -63,8 +63,8 @@ async def test_an_id_in_flight_waits_until_it_is_released():
 async def test_an_id_that_stays_in_flight_is_not_waited_for_for_ever():
     in_flight = InFlight()
     now = asyncio.get_running_loop().time()
-    await in_flight.claim({0: "a"}, now)
-    assert await in_flight.claim({0: "a"}, now + 0.01) == []
+    await in_flight.reserve({0: "a"}, now)
+    assert await in_flight.reserve({0: "a"}, now + 0.01) == []
 
 
 async def test_a_cancellation_by_the_library_becomes_an_error():

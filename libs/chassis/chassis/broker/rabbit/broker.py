@@ -99,7 +99,7 @@ class RabbitBroker:
             self._consuming, name, handling, prefetch=prefetch, timing=self._timing, callbacks=callbacks
         )
         self._consumers.add(consumer)
-        await consumer.reconcile()
+        await consumer.update_subscription()
         return consumer
 
     async def depth(self, queue: str) -> QueueDepth:

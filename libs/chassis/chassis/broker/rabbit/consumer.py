@@ -144,9 +144,9 @@ class RabbitConsumer:
             log.warning("consumer.stalled", queue=self._queue, ready=ready)
             async with self._changing:
                 await self._give_up()
-        await self.reconcile()
+        await self.update_subscription()
 
-    async def reconcile(self) -> None:
+    async def update_subscription(self) -> None:
         """Subscribes or cancels, as wanted. After a failure, the next check of the watchdog tries again."""
         async with self._changing:
             try:
@@ -160,15 +160,15 @@ class RabbitConsumer:
 
     async def pause(self) -> None:
         self._paused = True
-        await self.reconcile()
+        await self.update_subscription()
 
     async def resume(self) -> None:
         self._paused = False
-        await self.reconcile()
+        await self.update_subscription()
 
     async def close(self, grace: float = 10.0) -> None:
         self._closed = True
-        await self.reconcile()
+        await self.update_subscription()
         await self._handling.drain(grace)
         async with self._changing:
             await self._give_up()

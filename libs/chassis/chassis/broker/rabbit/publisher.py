@@ -24,24 +24,24 @@ class InFlight:
         self._ids: set[str] = set()
         self._released = asyncio.Event()
 
-    async def claim(self, wanted: Mapping[int, str], deadline: float) -> list[int]:
-        """Claims free ids. Returns their positions, at least one; none if all ids stay taken until ``deadline``."""
-        while not (claimed := self._take(wanted)):
+    async def reserve(self, wanted: Mapping[int, str], deadline: float) -> list[int]:
+        """Takes free ids. Returns their positions, at least one; none if all ids stay taken until ``deadline``."""
+        while not (reserved := self._take(wanted)):
             self._released.clear()
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._released.wait()
             except TimeoutError:
                 return []
-        return claimed
+        return reserved
 
     def _take(self, wanted: Mapping[int, str]) -> list[int]:
-        claimed = []
+        reserved = []
         for index, message_id in wanted.items():
             if message_id not in self._ids:
                 self._ids.add(message_id)
-                claimed.append(index)
-        return claimed
+                reserved.append(index)
+        return reserved
 
     def discard(self, message_ids: Iterable[str]) -> None:
         self._ids.difference_update(message_ids)
@@ -73,21 +73,21 @@ class Publisher:
         waiting = dict(enumerate(publications))
         outcomes: dict[int, PublishOutcome] = {}
         while waiting:
-            outcomes.update(await self._round(waiting, deadline))
+            outcomes.update(await self._publish_part(waiting, deadline))
             waiting = {index: publication for index, publication in waiting.items() if index not in outcomes}
         self._report(publications, outcomes)
         return [outcomes[index] for index in range(len(publications))]
 
-    async def _round(self, waiting: Mapping[int, Publication], deadline: float) -> Mapping[int, PublishOutcome]:
+    async def _publish_part(self, waiting: Mapping[int, Publication], deadline: float) -> Mapping[int, PublishOutcome]:
         ids = {index: publication.message_id for index, publication in waiting.items()}
-        claim = await self._in_flight.claim(ids, deadline)
-        if not claim:
+        part = await self._in_flight.reserve(ids, deadline)
+        if not part:
             return dict.fromkeys(waiting, PublishFailed("an equal message_id was still in flight"))
         try:
-            outcomes = await self._attempt([waiting[index] for index in claim], deadline)
+            outcomes = await self._attempt([waiting[index] for index in part], deadline)
         finally:
-            self._in_flight.discard(ids[index] for index in claim)
-        return dict(zip(claim, outcomes, strict=True))
+            self._in_flight.discard(ids[index] for index in part)
+        return dict(zip(part, outcomes, strict=True))
 
     async def _attempt(self, publications: Sequence[Publication], deadline: float) -> Sequence[PublishOutcome]:
         try:

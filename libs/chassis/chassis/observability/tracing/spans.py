@@ -134,10 +134,10 @@ def _exporting(service: str) -> Tracing:
     provider.add_span_processor(BatchSpanProcessor(exporter))
 
     def flush() -> None:
-        patience = threading.Timer(FLUSH_SECONDS, exporter.shutdown)
-        patience.start()
+        deadline = threading.Timer(FLUSH_SECONDS, exporter.shutdown)
+        deadline.start()
         provider.shutdown()
-        patience.cancel()
+        deadline.cancel()
 
     return Tracing.by(provider, flush)
 
