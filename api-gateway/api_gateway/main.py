@@ -58,6 +58,7 @@ from api_gateway.services.trials import Trials
 from api_gateway.settings import GatewaySettings
 from chassis.audit import RefusedAttempts, retention_task
 from chassis.broker import Broker, RabbitBroker
+from chassis.broker.sharded import sharded
 from chassis.broker.tracing import traced
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.http.app import ServiceDescription
@@ -76,7 +77,7 @@ from chassis.server.runtime import Runtime
 from contracts.callers import build_authenticator
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
-from contracts.topology import TOPOLOGY
+from contracts.topology import SPLIT, URGENT_PRIORITIES, gateway_topology
 
 PROOFS, PROOFS_WAITING = 2, 5  # reconciliations at once, each with a connection; further ones of one caller may wait
 TRIALS, TRIALS_WAITING = 2, 2  # at once, each with up to 100 notifications' variables in memory; of one caller may wait
@@ -124,11 +125,10 @@ class Gateway:
             "push": runtime.client(PUSH_SERVICE, settings.push_service_url, traced=False),
         }
         self.forwarders = self._forwarders()
-        self.broker = traced(
-            broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=API_GATEWAY, queue_type=settings.queue_type),
-            TOPOLOGY,
-            tracing,
-        )
+        shards = settings.queue_shards
+        topology = gateway_topology(shards)
+        own = broker or RabbitBroker(settings.rabbitmq_url, topology, name=API_GATEWAY, queue_type=settings.queue_type)
+        self.broker = sharded(traced(own, topology, tracing), SPLIT, shards)
         self.directory = Directory(self.users, self.templates, runtime.redis)
         self.store = Store(
             self.database, self.data_keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
@@ -137,7 +137,7 @@ class Gateway:
         self.known_holds = KnownHolds(self.database)
         self.releaser = HoldReleaser(self.database, self.metrics, self.known_holds)
         self.outbox = Outbox(self.broker, self.store, self.marks, self.known_holds)
-        watermarks = ConsumedWatermarks()
+        watermarks = ConsumedWatermarks(shards, whole=URGENT_PRIORITIES)
         self.reports = Reports(self.broker, self.store, self.metrics, watermarks, self.marks)
         self.relay = Relay(
             self.directory,

@@ -12,6 +12,7 @@ from chassis.security.service_keys import development_key
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DatabaseUrl, DataKeySettings, TokenSettings
 from contracts.services import API_GATEWAY, PeerSettings
+from contracts.topology import QueueShards
 from contracts.web_push import WebPushSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
@@ -40,6 +41,7 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings, WebPushSetti
         default="classic",
         description="Type of the queues that the gateway declares. `quorum` is for a cluster; it cannot be changed later",
     )
+    queue_shards: QueueShards = 1
     user_service_url: ServiceUrl = Field(default="http://localhost:8001", description="Base URL of the user service")
     template_service_url: ServiceUrl = Field(
         default="http://localhost:8002", description="Base URL of the template service"

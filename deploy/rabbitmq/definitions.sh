@@ -25,12 +25,12 @@ permission() { # USER CONFIGURE WRITE READ
     printf '{"user": "%s", "vhost": "/", "configure": "%s", "write": "%s", "read": "%s"}' "$1" "$2" "$3" "$4"
 }
 
-worker() { # USER CHANNEL: its own exchange and work queues; it may bind the reports' queue to that exchange
-    local own="$2\\\\.direct" queues="$2(\\\\.urgent)?\\\\.queue"
+worker() { # USER CHANNEL: its own exchange and work queues (numbered ones: QUEUE_SHARDS); it may bind the reports' queue to that exchange
+    local own="$2\\\\.direct" queues="$2\\\\.(urgent\\\\.queue|queue(\\\\.[0-9]+)?)"
     permission "$1" "^$own\$" "^($own|$queues|status\\\\.queue)\$" "^($own|$queues)\$"
 }
 
-all='^(notifications\\.direct|(email|push)(\\.urgent)?\\.queue|status\\.queue|failed\\.queue)$'
+all='^(notifications\\.direct|(email|push)\\.(urgent\\.queue|queue(\\.[0-9]+)?)|status\\.queue|failed\\.queue)$'
 cat <<END
 {
   "vhosts": [{"name": "/"}],

@@ -23,7 +23,7 @@ from contracts.topology import (
     FAILED_QUEUE,
     STATUS_KEY,
     STATUS_QUEUE,
-    TOPOLOGY,
+    gateway_topology,
     queue_of,
     queues_of,
     routing_key_of,
@@ -40,6 +40,7 @@ PASSWORDS = {user: token_urlsafe(32) for user in (*USERS, ADMINISTRATOR)}
 FORMER_PASSWORD = "its-old-password"
 QUICK = Timing(watchdog=0.2, longest_backoff=0.3)
 WITHIN = 30.0
+SHARDS = 2
 
 
 def variable(user: str) -> str:
@@ -79,7 +80,7 @@ def url(server: RabbitServer, user: str, password: str | None = None) -> str:
 
 
 def topology(user: str) -> Topology:
-    return TOPOLOGY if user == API_GATEWAY else worker_topology(CHANNELS[user])
+    return gateway_topology(SHARDS) if user == API_GATEWAY else worker_topology(CHANNELS[user], SHARDS)
 
 
 @asynccontextmanager
@@ -158,6 +159,14 @@ async def test_a_service_does_its_work_with_its_own_user(
     for broker in (gateway, worker):
         await broker.ping()
     assert (await gateway.depth(FAILED_QUEUE)).ready == 0
+
+
+@pytest.mark.parametrize("user", CHANNELS)
+async def test_its_rights_reach_to_every_shard(brokers: dict[str, RabbitBroker], user: str) -> None:
+    worker, channel = brokers[user], CHANNELS[user]
+    for publisher in (brokers[API_GATEWAY], worker):
+        sent = await published(publisher, f"{channel}.1")
+        assert await taken(worker, f"{channel}.queue.1") == sent
 
 
 async def test_what_a_worker_rejects_is_set_aside(brokers: dict[str, RabbitBroker]) -> None:
@@ -255,8 +264,8 @@ async def test_definitions_can_be_given_to_a_running_server(server: RabbitServer
 def test_permissions_name_what_there_is_and_nothing_like_it() -> None:
     """A dot in a pattern is a dot; a pattern is for the whole name."""
     exchanges = {EXCHANGE, *(worker_topology(channel).exchange for channel in CHANNELS.values())}
-    everything = exchanges | {spec.name for spec in TOPOLOGY.queues}
-    alike = {other for name in everything for other in (name.replace(".", "x"), f"{name}2", f"x{name}")}
+    everything = exchanges | {spec.name for spec in gateway_topology(SHARDS).queues} | {"email.urgent.queue.1"}
+    alike = {other for name in everything for other in (name.replace(".", "x"), f"{name}-2", f"x{name}")}
     permissions = {each["user"]: each for each in json.loads(definitions())["permissions"]}
     assert permissions.keys() == {*USERS, ADMINISTRATOR}
     for user in USERS:

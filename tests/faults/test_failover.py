@@ -9,15 +9,15 @@ import pytest
 
 from testkit.servers.postgres import PostgresServer
 from testkit.system import MODULES
-from tests.faults.lab import Lab
+from tests.faults.lab import QUICK, Lab
 from tests.faults.test_databases import Load
 
 
 class PairLab(Lab):
-    """Every service knows both servers by one address."""
+    """Every service knows both servers by one address. The work is in three queues a channel."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, settings={**QUICK, "QUEUE_SHARDS": "3"})
         (folder / "standby").mkdir()
         self.standby = PostgresServer(folder / "standby", primary=self.postgres)
 

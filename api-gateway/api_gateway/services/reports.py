@@ -58,7 +58,8 @@ class Reports:
             events, unread = [], 1
         for applied in await self._apply_group(events):
             if applied is not None and applied.queued_at is not None:  # otherwise its queued mark will report it
-                self._watermarks.note_consumed(applied.notification_type, applied.priority, applied.queued_at)
+                kind, queued_at = applied.notification_type, applied.queued_at
+                self._watermarks.note_consumed(kind, applied.priority, queued_at, applied.id)
         if unread:
             log.warning("status.unreadable", message_id=incoming.message_id, events=unread)
             await incoming.reject()

@@ -107,7 +107,7 @@ class Engine(Generic[Address, Content]):
         """Notes that the queue has delivered every earlier retry of this priority: it is first in, first out per priority."""
         taken_at = instant_of(incoming.headers.get(REQUEUED_HEADER))
         if taken_at is not None:
-            self._watermarks.note_consumed(self._channel.name, message.priority, taken_at)
+            self._watermarks.note_consumed(self._channel.name, message.priority, taken_at, message.notification_id)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
         """Handles one copy of a message at a time in this process: the ledger distinguishes processes, not tasks.

@@ -3,6 +3,7 @@
 from redis.asyncio import Redis
 
 from chassis.broker import Broker, RabbitBroker
+from chassis.broker.sharded import sharded
 from chassis.broker.tracing import traced
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
@@ -12,7 +13,7 @@ from chassis.security.data_keys import data_keys
 from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
-from contracts.topology import TOPOLOGY, worker_topology
+from contracts.topology import SPLIT, gateway_topology, worker_topology
 from delivery.settings import WorkerSettings
 from delivery.worker_holds import GATEWAY_BREAKER_SECONDS, WorkerHolds
 
@@ -46,8 +47,9 @@ class WorkerRuntime(Runtime):
                 breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=GATEWAY_BREAKER_SECONDS)),
             )
         )
-        own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)
-        self.broker = traced(own, TOPOLOGY, tracing)
+        shards = settings.queue_shards
+        own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel, shards), name=settings.service)
+        self.broker = sharded(traced(own, gateway_topology(shards), tracing), SPLIT, shards)
         self.close_with(self.broker.close)
         self.depend_on("database", database.ping_writable, essential=True)
         self.depend_on("rabbitmq", self.broker.ping, essential=True)

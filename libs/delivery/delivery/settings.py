@@ -5,6 +5,7 @@ from pydantic import Field
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DataKeySettings
 from contracts.services import PeerSettings
+from contracts.topology import QueueShards
 
 
 class WorkerSettings(PeerSettings, DataKeySettings):
@@ -22,6 +23,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
         default="amqp://guest:guest@localhost:5672/",
         description="RabbitMQ, with a user of the service's own. The nodes of a cluster: `host1:5672,host2:5672,host3:5672`",
     )
+    queue_shards: QueueShards = 1
     user_service_url: ServiceUrl = Field(default="http://localhost:8001", description="Base URL of the user service")
     template_service_url: ServiceUrl = Field(
         default="http://localhost:8002", description="Base URL of the template service"

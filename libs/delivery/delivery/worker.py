@@ -13,7 +13,7 @@ from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from chassis.postgres import retention
 from chassis.process.periodic import PeriodicTask, running
-from contracts.topology import queues_of
+from contracts.topology import URGENT_PRIORITIES, queues_of
 from delivery import worker_holds
 from delivery.admission import Admission
 from delivery.attempts import Attempts
@@ -64,7 +64,7 @@ class Worker:
         )
         self._retention = ledger_retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(runtime.broker)
-        watermarks = ConsumedWatermarks()
+        watermarks = ConsumedWatermarks(settings.queue_shards, whole=URGENT_PRIORITIES)
         self._engine = Engine(
             channel,
             ledger=self.ledger,

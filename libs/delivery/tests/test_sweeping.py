@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -117,10 +117,10 @@ async def test_a_message_that_a_later_one_of_its_priority_overtook_is_published_
     broker.ready = 2  # others
     await sweep.run_once()
     taken_at = instant_of(broker.headers[0][REQUEUED_HEADER])
-    watermarks.note_consumed("email", 6, taken_at + timedelta(days=1))
+    watermarks.note_consumed("email", 6, taken_at + timedelta(days=1), uuid4())
     await sweep.find_lost()
     assert await sweep.run_once() == 0
-    watermarks.note_consumed("email", 5, taken_at + timedelta(days=1))
+    watermarks.note_consumed("email", 5, taken_at + timedelta(days=1), uuid4())
     await _until_redriven(sweep, broker, 4)
 
 

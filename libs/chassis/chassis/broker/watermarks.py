@@ -7,30 +7,44 @@ nothing.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
+from uuid import UUID
 
 from chassis.broker.interface import QueueDepth
+from chassis.broker.sharded import shard_of
 
 
 class ConsumedWatermarks:
     """For each name and priority: the publication time of the newest consumed message.
 
     A queue delivers messages of one priority in their order of arrival. Each process sees only its share of the consumed
-    messages. That is enough: one later message that was consumed is proof.
+    messages. That is enough: one later message that was consumed is proof. If the queues are in `shards`, each shard needs
+    one, except for the priorities whose queue is `whole`.
     """
 
-    def __init__(self) -> None:
-        self._newest: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
+    def __init__(self, shards: int = 1, *, whole: Container[int] = ()) -> None:
+        self._shards = shards
+        self._whole = whole
+        self._newest: defaultdict[str, defaultdict[int, dict[int, datetime]]] = defaultdict(lambda: defaultdict(dict))
 
-    def note_consumed(self, name: str, priority: int, published_at: datetime) -> None:
-        seen = self._newest[name]
-        before = seen.get(priority)
+    def note_consumed(self, name: str, priority: int, published_at: datetime, message_id: UUID) -> None:
+        seen = self._newest[name][priority]
+        shard = shard_of(str(message_id), self._number_of_shards(priority))
+        before = seen.get(shard)
         if before is None or published_at > before:
-            seen[priority] = published_at
+            seen[shard] = published_at
 
     def by_priority(self, name: str) -> dict[int, datetime]:
-        return dict(self._newest[name])
+        """Until when the messages of each priority are consumed in every shard; only if every shard has shown one."""
+        return {
+            priority: min(seen.values())
+            for priority, seen in self._newest[name].items()
+            if len(seen) == self._number_of_shards(priority)
+        }
+
+    def _number_of_shards(self, priority: int) -> int:
+        return 1 if priority in self._whole else self._shards
 
 
 class EmptyQueues:
