@@ -78,7 +78,7 @@ async def test_the_timeline_keeps_every_round(gateway) -> None:
     await eventually(lambda: gateway.detail(notification_id), 10, until=lambda found: found["queued_at"] is not None)
     assert (await _retry(gateway, notification_id)).status_code == 202
     sent = {"replay": 1, "queued_at": (await _next_message(gateway)).queued_at, "at": datetime.now(UTC)}
-    await gateway.report(notification_id, "sent", **sent)
+    await gateway.report(notification_id, "sent", provider="smtp", **sent)
     await gateway.until(notification_id, "sent")
     await gateway.report(notification_id, "failed", code="bounced", **sent)
     await gateway.until(notification_id, "failed")
@@ -98,6 +98,9 @@ async def test_the_timeline_keeps_every_round(gateway) -> None:
         ("replayed", None), ("queued", None), ("sent", None), ("failed", "bounced"),
         ("replayed", None), ("failed", "missing_variables"),
         ("replayed", None), ("queued", None),
+    ]  # fmt: skip
+    assert [step["provider"] for step in detail["timeline"] if step["status"] in {"queued", "sent"}] == [
+        None, None, "smtp", None,
     ]  # fmt: skip
 
 

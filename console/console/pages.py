@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from chassis.observability.correlation import correlation_id
 from console.headers import HEADERS
-from console.services import holds, recipients, words
+from console.services import holds, mail_codes, recipients, words
 from console.services.standing import NO_HOLDS
 from console.sessions import Session
 
@@ -105,6 +105,7 @@ def _environment() -> Environment:
         holds.who,
         recipients.whom,
         words.span,
+        mail_codes.explained,
     ):
         environment.filters[filter_.__name__] = filter_
     versioned = _versioned()

@@ -88,7 +88,7 @@ async def test_what_no_form_offers_counts_as_not_given(admin: Browser) -> None:
 
 async def test_the_page_answers_whether_it_arrived_and_shows_every_step(admin: Browser, sent: dict[str, str]) -> None:
     page = (await admin.open(f"/notifications/{sent['id']}")).text
-    assert "The mail server (smtp) has it." in page
+    assert "It was sent: our mail server (smtp) took it, and it has not come back." in page
     assert all(title in page for title in ("Accepted", "Handed to the queue", "The provider took it"))
     assert sent["request"] in page
     assert "curl -s http" in page
@@ -147,21 +147,52 @@ async def test_a_scheduled_one_is_cancelled(admin: Browser, system: System) -> N
 
 
 async def test_a_retry_is_followed_to_its_end(admin: Browser, system: System) -> None:
-    user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    user = system.user(email=f"reject-data+{uuid4().hex[:8]}@example.com")
     failed = system.send(user["id"], system.template())
-    assert failed["status"] == "failed"
     page = f"/notifications/{failed['notification_id']}"
     text = (await admin.open(page)).text
     answer = text.split('class="verdict"')[1].split("</section>")[0].split("<h2>")[0]
-    assert "No. The mail came back: the address does not exist or refuses mail for good." in answer
+    assert "does not accept it" in answer
+    assert "The mail server answered" in answer
+    assert "5.7.1: " in answer
+    assert 'class="main">Try again</button>' in text
+    done = await admin.submit(page, f"{page}/retry")
+    assert done.headers["location"] == f"{page}?done=retried"
+    wait_until(lambda: system.detail(failed["notification_id"])["replays"] == 1, 30, "the retry")
+    wait_until(lambda: system.detail(failed["notification_id"])["status"] == "failed", 60, "its end")
+    text = (await admin.open(f"{page}?done=retried")).text
+    assert "Tried again by hand" in text
+    assert "which was done once" in text
+    assert "It is tried again" not in text, "it has ended"
+
+
+async def test_another_try_to_an_address_that_gets_no_mail_is_not_offered(admin: Browser, system: System) -> None:
+    user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    failed = system.send(user["id"], system.template())
+    assert failed["error"] == "bounced", failed
+    page = f"/notifications/{failed['notification_id']}"
+    text = (await admin.open(page)).text
+    answer = text.split('class="verdict"')[1].split("</section>")[0].split("<h2>")[0]
+    assert "No. The mail came back: there is no such mailbox." in answer
     assert "Correct the address at the user, then try again." in answer
     assert f'href="/users/{user["id"]}">Open Grace Hopper</a>' in answer
     assert 'href="/suppressions/' in answer
     assert failed["error_detail"][:12] in answer
-    done = await admin.submit(page, f"{page}/retry")
+    assert "Try again" not in text
+    system.call("PUT", f"/users/{user['id']}", {"name": "Grace Hopper", "email": f"{uuid4().hex}@example.com"})
+    text = (await admin.open(page)).text
+    assert 'class="main">Try again</button>' in text, "the user has another address now"
+    assert "See why it is suppressed" not in text
+
+
+async def test_what_may_have_arrived_is_tried_again_after_a_question(admin: Browser, system: System) -> None:
+    made = system.send(None, system.template(), to={"email": f"bounce+{uuid4().hex[:8]}@example.com"})
+    page = f"/notifications/{made['notification_id']}"
+    asked = (await admin.open(f"{page}/retry")).text
+    assert "Try again all the same?" in asked
+    assert "there is no such mailbox" in asked
+    done = await admin.submit(f"{page}/retry", f"{page}/retry")
     assert done.headers["location"] == f"{page}?done=retried"
-    wait_until(lambda: system.detail(failed["notification_id"])["replays"] == 1, 30, "the retry")
-    assert "Tried again by hand" in (await admin.open(page)).text
 
 
 async def test_a_push_shows_each_device_and_the_users_page_names_them(admin: Browser, system: System) -> None:
@@ -187,13 +218,13 @@ async def test_a_recipient_who_is_no_user_is_found_by_the_address_and_named(admi
     text = (await admin.open(page)).text
     assert f"Ada, {shown}" in text
     assert address not in text
-    assert "No user: the request named the recipient." in text
+    assert "Not a registered user: the address came with the request." in text
     for search in (address.upper(), recipient):
         listed = (await admin.open(f"/notifications?q={search}")).text
         assert f'href="{page}"' in listed
         assert f'To <strong>Ada</strong> <span class="soft">{shown}</span>' in listed
         assert f"/users/{recipient}" not in listed
-    assert f'href="/notifications?q={recipient}"' in text, "everything that was sent to it"
+    assert f'href="/notifications?q={recipient}&amp;since=any"' in text, "everything that was sent to it"
     led = await admin.open(f"/users/{recipient}")
     assert led.headers["location"] == f"/notifications?q={recipient}"
 
@@ -212,8 +243,8 @@ async def test_lists_name_recipients_without_a_call_for_each_of_them(admin: Brow
 async def test_a_bad_address_that_the_request_named_is_the_callers_to_correct(admin: Browser, system: System) -> None:
     made = system.send(None, system.template(), to={"email": f"bounce+{uuid4().hex[:8]}@example.com"})
     text = (await admin.open(f"/notifications/{made['notification_id']}")).text
-    assert "The caller has to send a new one, to the right address." in text
-    assert "Why the address gets no mail</a>" in text
+    assert "The application that sent it has to send a new one, to the right address." in text
+    assert "See why it is suppressed</a>" in text
     assert "Correct the address at the user" not in text
 
 
@@ -223,8 +254,8 @@ async def test_a_suppressed_address_leads_to_its_entry(admin: Browser, system: S
     made = system.send(None, system.template(), to={"email": address})
     page = f"/notifications/{made['notification_id']}"
     text = (await admin.open(page)).text
-    assert "No. Mail to this address bounced or was unwanted before, so none is sent." in text
-    entry = text.split('href="/suppressions/')[1].split('"')[0]
+    assert "No. The address is on the suppression list: it was added as one that does not want mail." in text
+    entry = text.split('href="/suppressions/')[1].split("?")[0]
     assert "This address gets no mail." in (await admin.open(f"/suppressions/{entry}")).text
     await admin.submit(f"/suppressions/{entry}", f"/suppressions/{entry}/remove")
     assert "The address is not on the list any more" in (await admin.open(page)).text

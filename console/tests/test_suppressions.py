@@ -42,6 +42,27 @@ async def test_addresses_are_added_found_explained_and_removed(admin: Browser, s
     assert system.call("GET", f"/suppressions/{fingerprint(other)}")["reason"] == "complained"
 
 
+async def test_an_entry_names_the_mail_that_came_back_and_the_way_back(admin: Browser, system: System) -> None:
+    user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    failed = system.send(user["id"], system.template())["notification_id"]
+    entry = f"/suppressions/{fingerprint(user['email'])}"
+    listed = (await admin.open(entry)).text
+    assert "Grace Hopper" not in listed, "the list knows no names"
+    for of, back in ((failed, f"/notifications/{failed}"), (user["id"], f"/users/{user['id']}")):
+        page = (await admin.open(f"{entry}?of={of}")).text
+        assert "Grace Hopper" in page
+        assert f'was put on the list when <a href="/notifications/{failed}">' in page
+        assert "5.1.1: there is no such mailbox." in page
+        assert f'href="/notifications?q={user["id"]}&amp;since=any"' in page
+        assert f'<a href="/users/{user["id"]}">Correct it at the user</a>' in page
+        assert f'<a class="button" href="{back}">Leave it on the list</a>' in page
+    assert f'href="{entry}?of={user["id"]}"' in (await admin.open(f"/users/{user['id']}")).text
+    for of in ("x", str(uuid4()), system.user()["id"]):
+        assert "Grace Hopper" not in (await admin.open(f"{entry}?of={of}")).text, "not this one's address"
+    done = await admin.submit(f"{entry}?of={failed}", f"{entry}/remove", of=failed)
+    assert done.headers["location"] == f"/notifications/{failed}?done=unsuppressed"
+
+
 async def test_what_is_not_an_address_is_named_and_nothing_is_added(admin: Browser, system: System) -> None:
     good = fresh()
     page = await admin.submit(ADD, ADD, emails=f"{good}\nnot-an-address", reason="manual")

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from console.services.advice import ADVICE
+from console.services.advice import ADVICE, BY_CODE, advice_on
 from console.services.finding import Kind, Wanted, kind_of
+from console.services.mail_codes import OF_SUBJECT, WORDS, explained, mail_code
 from console.services.recipients import whom
-from console.services.suppressing import ListCheck
+from console.services.suppressing import ListCheck, cause_of
 from console.services.timeline import WHOLE, steps_of
-from console.services.verdict import Known, retry_can_help, verdict_on
+from console.services.verdict import Known, Retry, retry_of, verdict_on
 from console.services.words import size, span, tone, utc
 from contracts.status import Status
 from notifications import NotificationDetail, Recipient, Suppression, TimelineEntry, User
@@ -25,11 +26,16 @@ def entry(status: str, after: float) -> TimelineEntry:
 
 
 def detail(
-    status: str, *timeline: TimelineEntry, error: str | None = None, guarantee: str = "at_least_once"
+    status: str,
+    *timeline: TimelineEntry,
+    error: str | None = None,
+    guarantee: str = "at_least_once",
+    said: str | None = None,
 ) -> NotificationDetail:
     return NotificationDetail.model_construct(
         status=status, timeline=list(timeline), error=error, test=False, provider="smtp", notification_type="email",
-        send_at=None, delivery_guarantee=guarantee, error_detail=None, template_code="welcome", recipient=None,
+        send_at=None, delivery_guarantee=guarantee, error_detail=said, template_code="welcome", recipient=None,
+        notification_id="5",
     )  # fmt: skip
 
 
@@ -57,7 +63,7 @@ ALL = frozenset({"users", "templates", "holds", "applications", "system", "suppr
         (
             "bounced",
             Known(user=ADA, list_check=ListCheck(known=True, suppressed=ENTRY)),
-            ["/users/7", f"/suppressions/{'f' * 64}"],
+            ["/users/7", f"/suppressions/{'f' * 64}?of=5"],
         ),
         ("bounced", Known(), []),
         ("render_failed", Known(sections=ALL), ["/templates/welcome"]),
@@ -71,23 +77,132 @@ ALL = frozenset({"users", "templates", "holds", "applications", "system", "suppr
 def test_a_failure_leads_to_the_page_where_its_cause_is_removed(error: str, known: Known, links: list[str]) -> None:
     said = verdict_on(detail("failed", error=error), known)
     assert [link.href for link in said.links] == links
-    assert said.headline == f"No. {ADVICE[error].meaning}"
-    assert said.todo == ADVICE[error].todo
-
-
-def test_what_to_do_about_an_address_depends_on_who_named_it() -> None:
-    failed = detail("failed", error="bounced")
-    said = [verdict_on(failed.model_copy(update={"recipient": recipient(is_user=one)})).todo for one in (True, False)]
-    assert said == [ADVICE["bounced"].todo, "The caller has to send a new one, to the right address."]
+    advice = BY_CODE["bounced", "dead"] if error == "bounced" and known.list_check.suppressed else ADVICE[error]
+    assert (said.headline, said.todo) == (f"No. {advice.meaning}", advice.todo)
 
 
 @pytest.mark.parametrize(
-    ("error", "is_user", "helps"),
-    [("bounced", True, True), ("bounced", False, False), ("render_failed", False, True), (None, False, True)],
+    ("said", "words", "kind"),
+    [
+        ("5.2.2", "the recipient's mailbox is full", "full"),
+        ("452 4.2.2 Over quota", "the recipient's mailbox is full", "full"),
+        ("550 5.1.1 No such user", "there is no such mailbox", "dead"),
+        ("550-5.1.10 null MX", "the address's domain takes no mail", "dead"),
+        ("Sorry, no mailbox here (#5.1.1)", "there is no such mailbox", "dead"),
+        ("5.2.1", "the mailbox is disabled", "dead"),
+        ("5.7.17", "the mailbox belongs to somebody else now", "dead"),
+        ("552 5.3.4 too big", "the mail is larger than the recipient's mail server allows", "size"),
+        ("554 5.7.1 refused", WORDS["7.1"], "policy"),
+        ("5.7.999", OF_SUBJECT["7"], "policy"),
+        ("550 5.1.8 sender", "our sender's domain does not exist, or takes no mail", "sender"),
+        ("450 4.1.1 greylisted", "there is no such mailbox", "later"),
+        ("4.4.7", "the recipient's mail server could not be reached for too long", "later"),
+        ("5.0.0", "no exact reason is given", "unclear"),
+        ("5.9.9", "no exact reason is given", "unclear"),
+    ],
 )
-def test_another_try_to_the_same_bad_address_is_not_offered_first(error: str, is_user: bool, helps: bool) -> None:
-    failed = detail("failed", error=error).model_copy(update={"recipient": recipient(is_user=is_user)})
-    assert retry_can_help(failed) is helps
+def test_a_code_in_words(said: str, words: str, kind: str) -> None:
+    code = mail_code(said)
+    assert code is not None
+    assert (code.words, code.kind) == (words, kind)
+    assert explained(said) == f"{code.code}: {words}."
+
+
+@pytest.mark.parametrize("said", [None, "", "550 no such user", "250 2.1.5 ok", "host 5.1.1.9 refused", "see 5.1.1"])
+def test_what_has_no_code(said: str | None) -> None:
+    assert mail_code(said) is None
+    assert explained(said) == ""
+
+
+@pytest.mark.parametrize("dead", ["1.1", "1.2", "1.3", "1.6", "1.10", "2.1", "4.4", "7.17", "7.18"])
+def test_an_address_is_dead_for_the_console_when_the_mail_worker_suppresses_it(dead: str) -> None:
+    assert advice_on("bounced", f"5.{dead}") is BY_CODE["bounced", "dead"]
+    assert advice_on("bounced", f"4.{dead}") is BY_CODE["bounced", "later"]
+
+
+@pytest.mark.parametrize(
+    ("said", "headline", "todo"),
+    [
+        ("5.2.2", "the recipient's mailbox is full", "The address is right."),
+        ("550 5.1.1 unknown", "there is no such mailbox", "Correct the address"),
+        ("5.3.4", "the mail is larger", "Shorten the template"),
+        ("5.7.1", "does not accept it", "the address itself is not the problem"),
+        ("5.1.8", "our sender's domain", "Correct FROM_EMAIL"),
+        ("4.4.7", "could not be reached", "Try again later"),
+        (None, "no code says why", "See what the mail server answered"),
+        ("5.0.0", "no code says why", "See what the mail server answered"),
+    ],
+)
+def test_why_a_mail_came_back_and_what_to_do_depend_on_the_code(said: str | None, headline: str, todo: str) -> None:
+    verdict = verdict_on(detail("failed", error="bounced", said=said))
+    assert verdict.headline.startswith("No. The mail came back")
+    assert headline in verdict.headline
+    assert todo in verdict.todo
+
+
+def test_a_full_mailbox_is_told_from_other_reasons_to_give_up() -> None:
+    assert "mailbox was full" in verdict_on(detail("failed", error="exhausted", said="452 4.2.2 full")).headline
+    assert "not now" in verdict_on(detail("failed", error="exhausted", said="451 4.7.1 slow")).headline
+
+
+@pytest.mark.parametrize(
+    ("reason", "origin", "cause", "todo"),
+    [
+        ("bounced", "bounce", "an earlier mail to it came back", "correct it at the user"),
+        ("bounced", "delivery", "there is no such address", "correct it at the user"),
+        ("bounced", "api", "added as one from which mail comes back", "correct it at the user"),
+        ("complained", "complaint", "marked an earlier mail as unwanted", "if the recipient asks"),
+        ("manual", "api", "somebody put it there", "by mistake"),
+        ("something_new", "delivery", "refused an earlier mail", "correct it at the user"),
+    ],
+)
+def test_a_suppressed_address_says_which_of_the_reasons_it_was(reason: str, origin: str, cause: str, todo: str) -> None:
+    entry = ENTRY.model_copy(update={"reason": reason, "origin": origin})
+    known = Known(list_check=ListCheck(known=True, suppressed=entry))
+    said = verdict_on(detail("suppressed", error="address_suppressed"), known)
+    assert said.headline == f"No. The address is on the suppression list: {cause_of(entry)}."
+    assert cause in said.headline
+    assert todo in said.todo
+
+
+def test_a_suppressed_address_that_is_free_now_says_so() -> None:
+    n, free = detail("suppressed", error="address_suppressed"), ListCheck(known=True)
+    assert "not on the list any more" in verdict_on(n, Known(mail=free)).todo
+    assert "another address now" in verdict_on(n, Known(mail=free, moved=True)).todo
+
+
+def test_what_to_do_about_an_address_depends_on_who_named_it() -> None:
+    failed = detail("failed", error="bounced", said="5.1.1")
+    said = [verdict_on(failed.model_copy(update={"recipient": recipient(is_user=one)})).todo for one in (True, False)]
+    advice = BY_CODE["bounced", "dead"]
+    assert said == [advice.todo, "The application that sent it has to send a new one, to the right address."]
+    assert advice.todo == "Correct the address at the user, then try again."
+
+
+FREE, SUPPRESSED = ListCheck(known=True), ListCheck(known=True, suppressed=ENTRY)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "said", "known", "offer"),
+    [
+        ("failed", "bounced", "5.1.1", Known(), Retry.ASKED),
+        ("failed", "bounced", "5.1.1", Known(mail=SUPPRESSED), Retry.NOT),
+        ("failed", "bounced", "5.1.1", Known(mail=FREE), Retry.ASKED),
+        ("failed", "bounced", "5.1.1", Known(mail=FREE, moved=True), Retry.FIRST),
+        ("failed", "bounced", "5.1.1", Known(moved=True), Retry.ASKED),
+        ("failed", "bounced", "5.2.2", Known(mail=FREE), Retry.FIRST),
+        ("failed", "bounced", None, Known(mail=FREE), Retry.ASKED),
+        ("failed", "render_failed", None, Known(), Retry.FIRST),
+        ("failed", "render_failed", None, Known(mail=SUPPRESSED), Retry.NOT),
+        ("failed", "user_not_found", None, Known(), Retry.ASKED),
+        ("unknown", "worker_lost", None, Known(), Retry.ASKED),
+        ("sent", None, None, Known(), Retry.NOT),
+    ],
+)
+def test_another_try_is_offered_first_only_where_it_can_help(
+    status: str, error: str | None, said: str | None, known: Known, offer: Retry
+) -> None:
+    assert retry_of(detail(status, error=error, said=said), known) is offer
 
 
 def test_a_reason_without_words_is_named() -> None:
@@ -169,6 +284,7 @@ def test_only_a_search_by_name_looks_at_any_time() -> None:
     assert Wanted(q="ada@example.com").created_after(NOON) is None
     assert Wanted(q="ada@example.com", since="30d").created_after(NOON) == NOON - timedelta(days=30)
     assert Wanted(since="any").created_after(NOON) is None
+    assert Wanted(q="ada@example.com", since="1d").created_after(NOON) == NOON - timedelta(days=1)
 
 
 def test_numbers_for_people() -> None:

@@ -128,16 +128,16 @@ ROWS = """return [...document.querySelectorAll("tbody tr")].map((row) => [...row
 
 
 def test_somebody_is_found_by_address_and_the_failure_explained_and_tried_again(console: Console) -> None:
-    email = f"bounce+{uuid4().hex[:8]}@example.com"
+    email = f"reject-data+{uuid4().hex[:8]}@example.com"
     failed = console.send(email)
     console.open("/notifications")
     console.firefox.fill("#q", email)
     console.firefox.click(".find button")
     console.wait_for_text("main", "Grace Hopper")
     console.firefox.click(f"a[href='/notifications/{failed}']")
-    said = console.wait_for_text("#live", "No. The mail came back")
-    assert "Correct the address at the user, then try again." in said
-    assert "550" in console.firefox.text(".timeline")
+    said = console.wait_for_text("#live", "does not accept it")
+    assert "the address itself is not the problem" in said
+    assert "554" in console.firefox.text(".timeline")
     console.firefox.click(f"form[action='/notifications/{failed}/retry'] button")
     console.wait_for_text("main", "It is tried again.")
     console.wait_for_text(".timeline", "Tried again by hand")
@@ -152,7 +152,7 @@ def test_a_page_follows_a_notification_to_its_end_by_itself(console: Console) ->
     made = console.call("POST", "/notifications", body)["notification_id"]
     console.open(f"/notifications/{made}")
     console.wait_for_text("#live", "It waits for its time")
-    console.wait_for_text("#live", "has it.")
+    console.wait_for_text("#live", "took it")
 
 
 def soon(console: Console) -> str:

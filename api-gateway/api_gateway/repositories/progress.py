@@ -167,8 +167,10 @@ RETRYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
     ORDER BY id LIMIT :limit"""
 
 # The times of the round from the row's own columns, to be kept in its history: the next round overwrites the columns.
-TIMES = """(SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'at', at)), '[]')
-        FROM (VALUES ('queued', n.queued_at), ('sent', n.sent_at)) AS step(status, at) WHERE at IS NOT NULL)"""
+TIMES = """(SELECT
+            coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('status', status, 'at', at, 'provider', by))), '[]')
+        FROM (VALUES ('queued', n.queued_at, NULL), ('sent', n.sent_at, n.provider)) AS step(status, at, by)
+        WHERE at IS NOT NULL)"""
 END = """jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code, 'detail', n.detail)
         || CASE WHEN n.sealed_detail IS NULL THEN '{}' ELSE jsonb_build_object('sealed_detail', n.sealed_detail) END"""
 

@@ -1,6 +1,7 @@
 """Notifications: find them, see what became of one, cancel it, try it again."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, get_args
@@ -11,19 +12,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to
+from console.services.changes import Thing, names_of, thing_of
 from console.services.commands import lookup
+from console.services.confirming import Question
 from console.services.finding import TIMES, Found, Kind, Wanted, find, kind_of
 from console.services.recipients import whom
 from console.services.suppressing import NOT_ASKED, ListCheck, check_list
 from console.services.timeline import steps_of
-from console.services.verdict import Known, retry_can_help, verdict_on
+from console.services.verdict import Known, Retry, retry_of, verdict_on
 from console.services.words import CHANNELS
 from notifications import ApiError, Hold, NotificationDetail, Status, User
+from notifications.resources.operations import fingerprint
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("notifications"))]
 UNDER_WAY = frozenset({"pending", "queued"})
-RETRYABLE = frozenset({"failed", "unknown"})
 NOT_SENT = frozenset({"failed", "suppressed"})
 FOLLOWED = 300  # times that a page asks again: ten minutes, then it rests
 
@@ -61,22 +64,32 @@ async def search(request: Request, visitor: Reading) -> Response:
 
 @router.get("/notifications/{thing_id}")
 async def one(visitor: Reading, thing_id: ThingId) -> Response:
-    n = await visitor.api.get(thing_id)
-    hold, user, list_check = await asyncio.gather(
-        hold_of(visitor, n.held_by), _user(visitor, n), _list_check(visitor, n)
-    )
+    n, known = await _known(visitor, thing_id)
     may = visitor.person.may("act")
+    ended_again = n.status not in UNDER_WAY and visitor.request.query_params.get("done") == "retried"
+    notice = {"notice": ""} if ended_again else {}  # then the answer says how
     return visitor.page(
         "notification",
         "notifications",
         title=f"{n.template_code}, {n.status}",
-        user=user,
-        **_live(n, Known(hold, user, list_check, visitor.person.sections)),
+        user=known.user,
+        **_live(n, known),
         may_cancel=may and n.status == "pending",
-        may_retry=may and n.status in RETRYABLE,
-        advised=retry_can_help(n),
+        retry=retry_of(n, known).value if may else Retry.NOT.value,
+        again_by=await _tried_again_by(visitor, n),
         curl=lookup(visitor.console.shown_url, n.notification_id, by_key=visitor.person.role == "key"),
+        **notice,
     )
+
+
+async def _known(visitor: Visitor, notification_id: str) -> tuple[NotificationDetail, Known]:
+    """The notification, and what its page knows beside it."""
+    n = await visitor.api.get(notification_id)
+    hold, user = await asyncio.gather(hold_of(visitor, n.held_by), _user(visitor, n))
+    written_to = n.recipient.fingerprint if n.recipient else None
+    now = fingerprint(user.email) if user and user.email and written_to else written_to
+    list_check = await _list_check(visitor, n, now)
+    return n, Known(hold, user, list_check, moved=now != written_to, sections=visitor.person.sections)
 
 
 @router.get("/notifications/{thing_id}/live")
@@ -89,10 +102,45 @@ async def live(visitor: Reading, thing_id: ThingId, round: Annotated[int, Query(
     return visitor.page("live", "notifications", **_live(n, known, round + 1))
 
 
+@router.get("/notifications/{thing_id}/cancel")
+async def ask_cancel(visitor: Reading, thing_id: ThingId) -> Response:
+    n, here = await visitor.api.get(thing_id), f"/notifications/{thing_id}"
+    question = Question(
+        title="Cancel it?",
+        points=["It is never sent, and cannot be brought back.", "Others that are held or scheduled stay as they are."],
+        action=f"{here}/cancel",
+        button="Cancel it",
+        back=here,
+        back_title=n.template_code,
+    )
+    return visitor.ask(question, "notifications")
+
+
 @router.post("/notifications/{thing_id}/cancel")
 async def cancel(visitor: Reading, thing_id: ThingId, _form: CheckedForm) -> Response:
     await visitor.api.cancel(thing_id)
     return go_to(f"/notifications/{thing_id}?done=cancelled")
+
+
+@router.get("/notifications/{thing_id}/retry")
+async def ask_retry(visitor: Reading, thing_id: ThingId) -> Response:
+    n, known = await _known(visitor, thing_id)
+    said, here = verdict_on(n, known), f"/notifications/{thing_id}"
+    question = Question(
+        title="Try again all the same?",
+        points=[said.headline, *([said.todo] if said.todo else []), AGAIN[n.status == "unknown"]],
+        action=f"{here}/retry",
+        button="Try again",
+        back=here,
+        back_title=n.template_code,
+    )
+    return visitor.ask(question, "notifications")
+
+
+AGAIN = {
+    True: "If it has arrived, the recipient gets it twice.",
+    False: "Nothing has changed as far as this page knows, so another try may end in the same way.",
+}
 
 
 @router.post("/notifications/{thing_id}/retry")
@@ -127,9 +175,23 @@ async def _user(visitor: Visitor, n: NotificationDetail) -> User | None:
     return None
 
 
-async def _list_check(visitor: Visitor, n: NotificationDetail) -> ListCheck:
-    """Whether the address is on the suppression list now, where that may explain what happened."""
-    address = n.recipient.fingerprint if n.recipient else None
+async def _tried_again_by(visitor: Visitor, n: NotificationDetail) -> Sequence[Thing]:
+    """Who had this one tried again, the last ones first; not who had a group of failures tried again. For those who may
+    read the audit events."""
+    if not n.replays or not visitor.person.may("audit"):
+        return []
+    with suppress(ApiError):
+        asked = visitor.api.audit(
+            action="notification.retried", target=f"notification:{n.notification_id}", page_size=3
+        )
+        events = (await asked.page()).items
+        names = await names_of(visitor.api, events)
+        return list(dict.fromkeys(thing_of(event.actor, names) for event in events))
+    return []
+
+
+async def _list_check(visitor: Visitor, n: NotificationDetail, address: str | None) -> ListCheck:
+    """Whether the address is on the suppression list now, where that may explain what happened. `address`: its fingerprint."""
     if address is None or n.status not in NOT_SENT or not visitor.person.may("suppressions"):
         return NOT_ASKED
     return await check_list(visitor.api, address)

@@ -1,6 +1,7 @@
 """Suppressed addresses: find one, see why, put some on the list, take one off, the list as a file."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -10,18 +11,33 @@ from starlette.responses import Response
 from console.dependencies import CheckedForm, CheckedUpload, Section, Visitor, go_to, text_of
 from console.downloads import Download
 from console.errors import NotASuppression
+from console.services.finding import as_id
 from console.services.searching import neighbours
 from console.services.suppressing import (
     MAX_TYPED,
     MEANINGS,
     REASONS,
+    Owner,
     addresses_of,
     as_fingerprint,
+    cause_among,
     meaning_of,
     named,
     origin_of,
+    owner_as,
+    owner_in,
 )
-from notifications import FieldProblem, InvalidRequest, NotFound, Suppression, SuppressionReason
+from notifications import (
+    ApiError,
+    FieldProblem,
+    InvalidRequest,
+    NotFound,
+    Notification,
+    NotificationDetail,
+    Suppression,
+    SuppressionReason,
+)
+from notifications.resources.operations import fingerprint
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("suppressions"))]
@@ -106,8 +122,10 @@ async def add_file(visitor: Reading, form: CheckedUpload) -> Response:
 
 
 @router.get("/suppressions/{name}")
-async def one(visitor: Reading, name: str) -> Response:
+async def one(visitor: Reading, name: str, of: str = "") -> Response:
+    """`of`: the notification or the user whose page led here. The list itself knows neither."""
     found = await visitor.api.suppressions.get(_fingerprint(name))
+    owner = await _owner(visitor, found, of)
     return visitor.page(
         "suppression",
         "suppressions",
@@ -115,13 +133,46 @@ async def one(visitor: Reading, name: str) -> Response:
         one=found,
         meaning=meaning_of(found.reason),
         origin=origin_of(found.origin),
+        owner=owner,
+        earlier=await _cause(visitor, found, owner) if owner else None,
     )
 
 
 @router.post("/suppressions/{name}/remove")
-async def remove(visitor: Reading, name: str, _form: CheckedForm) -> Response:
-    await visitor.api.suppressions.remove(_fingerprint(name))
-    return go_to("/suppressions?done=unsuppressed")
+async def remove(visitor: Reading, name: str, form: CheckedForm) -> Response:
+    found = await visitor.api.suppressions.get(_fingerprint(name))
+    owner = await _owner(visitor, found, text_of(form, "of"))
+    await visitor.api.suppressions.remove(found.fingerprint)
+    return go_to(f"{owner.page if owner else '/suppressions'}?done=unsuppressed")
+
+
+async def _owner(visitor: Visitor, entry: Suppression, given: str) -> Owner | None:
+    """The recipient of the notification, or the user, if this is their address."""
+    if (some_id := as_id(given)) is None:
+        return None
+    with suppress(ApiError):
+        if n := await _notification(visitor, some_id):
+            written_to = n.recipient.fingerprint if n.recipient else None
+            return owner_in(n) if written_to == entry.fingerprint else None
+        user = await visitor.api.users.get(some_id)
+        return owner_as(user) if fingerprint(user.email) == entry.fingerprint else None
+    return None
+
+
+async def _notification(visitor: Visitor, some_id: str) -> NotificationDetail | None:
+    with suppress(NotFound):
+        return await visitor.api.get(some_id)
+    return None
+
+
+async def _cause(visitor: Visitor, entry: Suppression, owner: Owner) -> Notification | None:
+    """The mail that came back, and after which the address was put on the list; None if it is not found."""
+    if entry.reason != "bounced":
+        return None
+    with suppress(ApiError):
+        asked = visitor.api.list(user_id=owner.user_id, status="failed", notification_type="email", page_size=100)
+        return cause_among((await asked.page()).items, entry)
+    return None
 
 
 async def _find(visitor: Visitor, q: str) -> Suppression | None:

@@ -34,21 +34,28 @@ def reason_of(failed: Notification) -> str:
 
 
 def grouped(failed: Iterable[Notification]) -> Sequence[Group]:
-    """The largest group first. `failed` is in the API's order, newest first."""
-    found: dict[tuple[str, str], dict[str, list[Notification]]] = defaultdict(lambda: defaultdict(list))
+    """The largest group first. `failed` is in the API's order, newest first.
+
+    What came back is in groups of what the code says: a full mailbox is not an address that does not exist.
+    """
+    found: dict[tuple[str, str, Advice], dict[str, list[Notification]]] = defaultdict(lambda: defaultdict(list))
     for one in failed:
-        found[reason_of(one), one.notification_type][one.template_code].append(one)
-    groups = [_group(reason, channel, templates) for (reason, channel), templates in found.items()]
+        found[reason_of(one), one.notification_type, _advice(one)][one.template_code].append(one)
+    groups = [_group(*key, templates) for key, templates in found.items()]
     return sorted(groups, key=lambda group: -group.number)
 
 
-def _group(reason: str, channel: str, templates: dict[str, list[Notification]]) -> Group:
+def _advice(failed: Notification) -> Advice:
+    return advice_on(reason_of(failed), failed.error_detail)
+
+
+def _group(reason: str, channel: str, advice: Advice, templates: dict[str, list[Notification]]) -> Group:
     rows = [
         OfTemplate(template, len(ones), ones[0].created_at, ones[0].notification_id, _words(ones))
         for template, ones in templates.items()
     ]
     rows.sort(key=lambda row: -row.number)
-    return Group(reason, channel, sum(row.number for row in rows), rows, advice_on(reason))
+    return Group(reason, channel, sum(row.number for row in rows), rows, advice)
 
 
 def _words(ones: Sequence[Notification]) -> str | None:
@@ -75,6 +82,10 @@ async def newest(api: AsyncNotifications, channel: Channel | None) -> Newest:
     return Newest(rows, complete=True)
 
 
-def fitting(failed: Iterable[Notification], reason: str, template: str) -> list[str]:
-    """The ids of those with this reason, and of this template if one is given."""
-    return [one.notification_id for one in failed if reason_of(one) == reason and template in {"", one.template_code}]
+def fitting(failed: Iterable[Notification], reason: str, template: str, kind: str) -> list[str]:
+    """The ids of those with this reason, of this kind, and of this template if one is given."""
+    return [
+        one.notification_id
+        for one in failed
+        if reason_of(one) == reason and _advice(one).kind == kind and template in {"", one.template_code}
+    ]

@@ -60,7 +60,7 @@ class Wanted(SearchForm):
     status: Status | Literal[""] = ""
     channel: Literal["email", "push", ""] = ""
     template: Text = ""
-    since: Literal["", "7d", "30d", "any"] = ""
+    since: Literal["", "1d", "7d", "30d", "any"] = ""
     before: UUID | None = None
     held_by: UUID | None = None
 
@@ -71,7 +71,7 @@ class Wanted(SearchForm):
     @property
     def span(self) -> str:
         """Of `TIMES`. A person, an id or a hold is looked for at any time, unless the form says otherwise."""
-        return self.since or ("any" if self.q or self.held_by else "")
+        return self.since.replace("1d", "") if self.since else ("any" if self.q or self.held_by else "")
 
     def created_after(self, now: datetime | None = None) -> datetime | None:
         return None if self.span == "any" else (now or datetime.now(UTC)) - timedelta(days=DAYS[self.span])

@@ -3,16 +3,27 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import get_args
 
 from console.services.advice import OTHERWISE, advice_on
-from notifications import AsyncNotifications, FieldProblem, NotFound, Suppression, SuppressionReason, Unavailable
+from console.services.recipients import whom
+from notifications import (
+    AsyncNotifications,
+    FieldProblem,
+    NotFound,
+    Notification,
+    Suppression,
+    SuppressionReason,
+    Unavailable,
+    User,
+)
 
 REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
 MAX_TYPED = 1_000  # in one call of the API
 ADDRESS_FINGERPRINT = re.compile(r"[0-9a-f]{64}")  # as the suppression list has it
 MEANINGS = {
-    "bounced": "A mail to it came back: the address does not exist or refuses mail for good, or failed five times in a row.",
+    "bounced": "Mail to it came back: the address does not exist or takes no mail, or five mails in a row came back.",
     "complained": "The recipient marked a mail as unwanted. Mail that is sent all the same makes the sender look like spam.",
     "manual": "Somebody put it on the list, by hand or from a file.",
 }
@@ -21,6 +32,19 @@ ORIGINS = {
     "bounce": "a mail came back",
     "complaint": "a complaint came in",
     "api": "added by hand or from a file",
+}
+
+
+CAUSES = {
+    ("bounced", "delivery"): "the recipient's mail server refused an earlier mail, because there is no such address",
+    ("bounced", "bounce"): "an earlier mail to it came back",
+    ("complained", "complaint"): "the recipient marked an earlier mail as unwanted",
+    ("manual", "api"): "somebody put it there, by hand or from a file",
+}
+CAUSES_BY_REASON = {
+    "bounced": "it was added as one from which mail comes back",
+    "complained": "it was added as one that does not want mail",
+    "manual": CAUSES["manual", "api"],
 }
 
 
@@ -51,6 +75,51 @@ def meaning_of(reason: str) -> str:
         return MEANINGS[reason]
     known = advice_on(reason)
     return known.meaning if known is not OTHERWISE else "A mail server refused it for this reason."
+
+
+def cause_of(entry: Suppression) -> str:
+    """What happened to this address, as the end of a sentence."""
+    of_reason = CAUSES_BY_REASON.get(entry.reason, "a mail server refused an earlier mail to it")
+    return CAUSES.get((entry.reason, entry.origin), of_reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who has the address, as far as the page that led here knows. `page` is that page, `of` the id of what it shows.
+
+    `user_id`: of the recipient; `is_user`: there is such a user.
+    """
+
+    of: str
+    page: str
+    title: str
+    name: str
+    user_id: str
+    is_user: bool
+
+
+def owner_in(n: Notification) -> Owner:
+    to = whom(n)
+    page = f"/notifications/{n.notification_id}"
+    return Owner(n.notification_id, page, "The notification", to.name, n.user_id, to.is_user)
+
+
+def owner_as(user: User) -> Owner:
+    return Owner(user.id, f"/users/{user.id}", user.name, user.name, user.id, is_user=True)
+
+
+SOON = timedelta(minutes=2)  # between a refusal and its record, in either order
+
+
+def cause_among(failed: Sequence[Notification], entry: Suppression) -> Notification | None:
+    """Of the failed ones, newest first: the mail to this address that came back when it was put on the list."""
+    return next((one for one in failed if _led_to(one, entry)), None)
+
+
+def _led_to(one: Notification, entry: Suppression) -> bool:
+    written_to = one.recipient.fingerprint if one.recipient else None
+    at = one.ended_at or one.updated_at
+    return one.error == entry.reason and written_to == entry.fingerprint and abs(at - entry.created_at) < SOON
 
 
 def origin_of(origin: str) -> str:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
-from console.services.advice import OTHERWISE, Advice, advice_on
-from console.services.suppressing import NOT_ASKED, ListCheck
+from console.services.advice import OTHERWISE, Advice, advice_of_kind, advice_on
+from console.services.mail_codes import mail_code
+from console.services.suppressing import NOT_ASKED, ListCheck, cause_of
 from console.services.words import tone, words
 from notifications import Hold, NotificationDetail, User
 
-TAKER = {"email": "mail server", "push": "push service"}
+TAKER = {"email": "our mail server", "push": "the push service"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,14 @@ class Verdict:
 class Known:
     """What the page knows beside the notification, as far as its reader may see it.
 
-    `user`: the recipient. `list_check`: whether the recipient's address is on the suppression list.
-    `sections`: those that the reader may open.
+    `user`: the recipient. `list_check`: whether the recipient gets mail now, a user at the address of today. `moved`: that is
+    another one than was written to. `sections`: those that the reader may open.
     """
 
     hold: Hold | None = None
     user: User | None = None
     list_check: ListCheck = NOT_ASKED
+    moved: bool = False
     sections: frozenset[str] = frozenset()
 
 
@@ -63,7 +66,7 @@ def _of_status(n: NotificationDetail, known: Known) -> Verdict:  # noqa: PLR0911
         case "cancelled":
             return Verdict("No. It was cancelled before it was sent.")
         case "expired":
-            todo = "The caller sends a new one if it is still wanted."
+            todo = "The application sends a new one if it is still wanted."
             return Verdict("No. Its time ran out before it could be sent.", todo=todo)
         case "unknown":
             return Verdict("Nobody knows. The provider may have taken it, and did not answer.", *_unrepeated(n))
@@ -71,35 +74,87 @@ def _of_status(n: NotificationDetail, known: Known) -> Verdict:  # noqa: PLR0911
 
 
 def _not_sent(n: NotificationDetail, known: Known) -> Verdict:
-    advice = advice_on(n.error)
-    meaning = f"The reason is “{words(n.error)}”." if n.error and advice is OTHERWISE else advice.meaning
+    advice = _advice(n, known)
     return Verdict(
-        f"No. {meaning}", todo=_todo(n, advice, known), links=_links(n, advice, known), words=n.error_detail or ""
+        f"No. {_meaning(n, advice, known)}",
+        todo=_todo(n, advice, known),
+        links=_links(n, advice, known),
+        words=n.error_detail or "",
     )
 
 
-def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
+def _advice(n: NotificationDetail, known: Known) -> Advice:
+    """A bounce without a code for which the address was suppressed: the provider said that the address is dead."""
+    if n.error == "bounced" and known.list_check.suppressed and mail_code(n.error_detail) is None:
+        return advice_of_kind("bounced", "dead")
+    return advice_on(n.error, n.error_detail)
+
+
+def _meaning(n: NotificationDetail, advice: Advice, known: Known) -> str:
+    if n.error and advice is OTHERWISE:
+        return f"The reason is “{words(n.error)}”."
     if n.error == "address_suppressed" and known.list_check.suppressed:
-        return "If the address works again, take it off the list; then the caller sends a new one."
-    if n.error == "address_suppressed" and known.list_check.known:
-        return "The address is not on the list any more: the caller can send a new one."
+        return f"The address is on the suppression list: {cause_of(known.list_check.suppressed)}."
+    code = mail_code(n.error_detail)
+    if n.error == "bounced" and code and code.kind != "unclear":
+        return f"The mail came back: {code.words}."
+    return advice.meaning
+
+
+def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
+    if n.error == "address_suppressed":
+        return _of_suppressed(n, advice, known)
     return advice.given if advice.given and _is_given(n) else advice.todo
+
+
+def _of_suppressed(n: NotificationDetail, advice: Advice, known: Known) -> str:
+    if known.list_check.known and not known.list_check.suppressed:
+        now = "The user has another address now" if known.moved else "The address is not on the list any more"
+        return f"{now}: the application can send a new one."
+    if known.list_check.suppressed is None:
+        return advice.todo
+    again = "remove it from the suppression list, and let the application send a new one."
+    match known.list_check.suppressed.reason:
+        case "complained":
+            return f"Only if the recipient asks for mail again: {again}"
+        case "manual":
+            return f"If it was put there by mistake: {again}"
+    correct = "let the application send a new one to the right address" if _is_given(n) else "correct it at the user"
+    return f"If the address is wrong: {correct}. If it is right and works again: {again}"
 
 
 def _is_given(n: NotificationDetail) -> bool:
     return n.recipient is not None and not n.recipient.is_user
 
 
-def retry_can_help(n: NotificationDetail) -> bool:
-    """Whether the page offers another try first: not to the same bad address again."""
-    return not (advice_on(n.error).given and _is_given(n))
+class Retry(Enum):
+    """How the page offers another try. `ASKED`: second, with a question before it."""
+
+    FIRST = "first"
+    ASKED = "asked"
+    NOT = "not"
+
+
+RETRYABLE = frozenset({"failed", "unknown"})
+
+
+def retry_of(n: NotificationDetail, known: Known = Known()) -> Retry:
+    """First only where the verdict says that it can help; not at all to an address that gets no mail."""
+    if n.status not in RETRYABLE or known.list_check.suppressed:
+        return Retry.NOT
+    corrected = known.moved and known.list_check.known
+    helps = n.status == "failed" and (advice_on(n.error, n.error_detail).again or corrected)
+    return Retry.FIRST if helps else Retry.ASKED
 
 
 def _links(n: NotificationDetail, advice: Advice, known: Known) -> Sequence[Link]:
     """To the page where the cause is removed; and to the suppression, if the address has one."""
     links = [] if advice.place is None else _to_place(n, advice.place, known)
-    if known.list_check.suppressed:
-        links.append(Link(f"/suppressions/{known.list_check.suppressed.fingerprint}", "Why the address gets no mail"))
+    if entry := known.list_check.suppressed:
+        href = f"/suppressions/{entry.fingerprint}?of={n.notification_id}"
+        links.append(Link(href, "See why it is suppressed"))
+        if n.error == "address_suppressed" and not _is_given(n):
+            links += _to_place(n, "user", known)
     return links
 
 
@@ -135,14 +190,14 @@ IF_MISSING = f"{ASK_THE_LOG} If it is not there, try again."
 def _unrepeated(n: NotificationDetail) -> tuple[str, str]:
     """Why the attempt without an answer is not repeated, and what to do."""
     if n.delivery_guarantee == "at_most_once":
-        return "It is not sent again by itself: the caller asked for at most one copy.", IF_MISSING
+        return "It is not sent again by itself: the application asked for at most one copy.", IF_MISSING
     match n.error:
         case "exhausted":
             return "It was tried until no tries were left; one of them may have arrived.", IF_MISSING
         case "provider_removed":
             return "Only the same provider may repeat it, and that is not configured any more.", IF_MISSING
         case "expired":
-            renewed = f"{ASK_THE_LOG} If it is not there, the caller sends a new one if it is still wanted."
+            renewed = f"{ASK_THE_LOG} If it is not there, the application sends a new one if it is still wanted."
             return "Its time ran out before it could be repeated.", renewed
         case _:
             advice = advice_on(n.error)
@@ -151,13 +206,13 @@ def _unrepeated(n: NotificationDetail) -> tuple[str, str]:
 
 def _taken(n: NotificationDetail) -> tuple[str, str, str]:
     by = f" ({n.provider})" if n.provider else ""
-    taker = TAKER.get(n.notification_type, "provider")
+    taker = TAKER.get(n.notification_type, "the provider")
+    if n.notification_type == "push":
+        return f"It was sent: {taker}{by} took it.", "Whether it arrived is not known: devices do not report it.", ""
     return (
-        f"The {taker}{by} has it.",
-        "Whether it was seen is not known: most providers report only what comes back.",
-        ""
-        if n.notification_type == "push"
-        else "If it is not in the inbox, look in the spam folder and in the mail server's log.",
+        f"It was sent: {taker}{by} took it, and it has not come back.",
+        "Whether it arrived is not known: most mail servers report only what comes back.",
+        "If it is not in the inbox, look in the spam folder and in our mail server's log.",
     )
 
 

@@ -55,6 +55,8 @@ def pages(of: Things) -> dict[str, str]:
         "overview": "/",
         "notifications": "/notifications",
         "notification": f"/notifications/{of.notification}",
+        "try again": f"/notifications/{of.notification}/retry",
+        "cancel one": f"/notifications/{of.notification}/cancel",
         "push": f"/notifications/{of.push}",
         "users": "/users",
         "user": user,
