@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from console.settings import ConsoleSettings
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
+from notifications.resources.operations import fingerprint
 from testkit.eventually import wait_until
 
 ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "unknown"}
@@ -61,6 +62,15 @@ class System:
         if "send_at" not in more:
             wait_until(lambda: self.detail(made)["status"] in ENDS, 60, "its end")
         return self.detail(made)
+
+    def bounced(self, user: Any, template: str) -> Any:
+        """The detail of a mail that came back. The mail that asks for the user's confirmation may have come back before it,
+        and then the address gets none: so it is taken off the list, and sent another."""
+        first = self.send(user["id"], template)
+        if first["error"] != "address_suppressed":
+            return first
+        self.call("DELETE", f"/suppressions/{fingerprint(user['email'])}")
+        return self.send(user["id"], template)
 
     def detail(self, notification_id: str) -> Any:
         return self.call("GET", f"/notifications/{notification_id}")

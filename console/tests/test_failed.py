@@ -17,10 +17,10 @@ def bounced(system: System) -> tuple[str, list[str]]:
     """A template, and two notifications of it that came back."""
     template = system.template()
     user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
-    first = system.send(user["id"], template)
+    first = system.bounced(user, template)
     assert first["error"] == "bounced", first
     other = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
-    return template, [first["notification_id"], system.send(other["id"], template)["notification_id"]]
+    return template, [first["notification_id"], system.bounced(other, template)["notification_id"]]
 
 
 @pytest.fixture(scope="module")

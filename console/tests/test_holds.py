@@ -93,7 +93,13 @@ async def test_what_was_held_is_sent_after_a_page_that_names_the_number(
     one = hold(system, template_code=template)["hold_id"]
     made = held(system, template)
     page = f"/holds/{one}/release"
-    assert "<strong>1</strong> notification is sent" in (await admin.open(page)).text
+    asked = (await admin.open(page)).text
+    assert "<strong>1</strong> notification is sent" in asked
+    assert " checked" not in asked, "a click too many does not send the old version"
+    refused = await admin.submit(page, page)
+    assert refused.status_code == 422
+    assert "Choose the version of the template." in refused.text
+    assert system.detail(made)["status"] == "pending"
     done = await admin.submit(page, page, version="same")
     assert done.headers["location"] == "/holds?done=released"
     wait_until(lambda: system.detail(made)["status"] == "sent", 30, "its release")

@@ -136,7 +136,9 @@ async def test_a_scheduled_one_is_cancelled(admin: Browser, system: System) -> N
     assert "round=4" in part.text
     assert "<html" not in part.text
     assert "hx-get" not in (await admin.open(f"{page}/live?round=299")).text.replace("round=300", "")
-    done = await admin.submit(page, f"{page}/cancel")
+    assert f'href="{page}/cancel">Cancel it …</a>' in text
+    assert "It is never sent" in (await admin.open(f"{page}/cancel")).text
+    done = await admin.submit(f"{page}/cancel", f"{page}/cancel")
     assert done.headers["location"] == f"{page}?done=cancelled"
     assert "It is cancelled." in (await admin.open(done.headers["location"])).text
     again = await admin.submit("/notifications", f"{page}/retry")
@@ -168,7 +170,7 @@ async def test_a_retry_is_followed_to_its_end(admin: Browser, system: System) ->
 
 async def test_another_try_to_an_address_that_gets_no_mail_is_not_offered(admin: Browser, system: System) -> None:
     user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
-    failed = system.send(user["id"], system.template())
+    failed = system.bounced(user, system.template())
     assert failed["error"] == "bounced", failed
     page = f"/notifications/{failed['notification_id']}"
     text = (await admin.open(page)).text

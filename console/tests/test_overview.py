@@ -73,6 +73,20 @@ def test_what_has_a_page_of_its_own_leads_there() -> None:
     assert links == {"failed": "/failed", "held": "/holds"}
 
 
+def test_what_was_not_sent_and_did_not_fail_is_named() -> None:
+    def tile(**by_status: int) -> tuple[str, str, str]:
+        found = overview_of(figures(9, 9, by_status=by_status)).tiles
+        return next((one.value, one.note, one.link) for one in found if one.name == "otherwise")
+
+    assert tile() == ("0", "suppressed, expired, cancelled", "")
+    assert tile(suppressed=1, sent=5) == ("1", "1 suppressed", "/notifications?status=suppressed&since=")
+    assert tile(suppressed=1, cancelled=3, unknown=1) == (
+        "5",
+        "1 suppressed, 3 cancelled, 1 unknown",
+        "/notifications?status=cancelled&since=",
+    )
+
+
 def test_the_table_has_only_steps_with_something_and_the_charts_have_all() -> None:
     busy = {**STEP, "at": "2026-01-01T11:02:00Z", "accepted": 1200, "sent": 1190, "latency": {"p50": 0.12, "p95": 3}}
     found = figures(1200, 1200, steps=[{**STEP, "latency": NEVER}, busy])

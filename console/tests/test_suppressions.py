@@ -44,7 +44,7 @@ async def test_addresses_are_added_found_explained_and_removed(admin: Browser, s
 
 async def test_an_entry_names_the_mail_that_came_back_and_the_way_back(admin: Browser, system: System) -> None:
     user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
-    failed = system.send(user["id"], system.template())["notification_id"]
+    failed = system.bounced(user, system.template())["notification_id"]
     entry = f"/suppressions/{fingerprint(user['email'])}"
     listed = (await admin.open(entry)).text
     assert "Grace Hopper" not in listed, "the list knows no names"
@@ -52,6 +52,7 @@ async def test_an_entry_names_the_mail_that_came_back_and_the_way_back(admin: Br
         page = (await admin.open(f"{entry}?of={of}")).text
         assert "Grace Hopper" in page
         assert f'was put on the list when <a href="/notifications/{failed}">' in page
+        assert "server refused an earlier mail, because there is no such address." in page
         assert "5.1.1: there is no such mailbox." in page
         assert f'href="/notifications?q={user["id"]}&amp;since=any"' in page
         assert f'<a href="/users/{user["id"]}">Correct it at the user</a>' in page

@@ -199,6 +199,7 @@ def test_a_template_is_held_from_its_page_and_what_waited_is_sent_after_the_rele
     console.wait_for_text("h1", "Holds")
     console.firefox.click(".hold a[href$='/release']")
     console.wait_for_text("h1", "Release?")
+    console.firefox.click("form[action$='/release'] input[value='same']")
     console.firefox.click("form[action$='/release'] button")
     console.wait_for_text("main", "It is released.")
     wait_until(lambda: console.status(held) == "sent", 60, "its release")

@@ -77,6 +77,8 @@ async def ask_release(visitor: Reading, thing_id: ThingId) -> Response:
 @router.post("/holds/{thing_id}/release")
 async def release(visitor: Reading, thing_id: ThingId, form: CheckedForm) -> Response:
     version, number = text_of(form, "version"), text_of(form, "number")
+    if not version and (await visitor.api.holds.get(thing_id)).template_code:
+        return await _ask(visitor, "release", thing_id, problem="Choose the version of the template.", status=422)
     other = int(number) if version == "other" and number.isascii() and number.isdecimal() else None
     if version == "other" and not other:
         return await _ask(visitor, "release", thing_id, problem="Write the number of the version.", status=422)

@@ -21,7 +21,7 @@ from console.services.suppressing import (
     addresses_of,
     as_fingerprint,
     cause_among,
-    meaning_of,
+    meaning_for,
     named,
     origin_of,
     owner_as,
@@ -126,15 +126,16 @@ async def one(visitor: Reading, name: str, of: str = "") -> Response:
     """`of`: the notification or the user whose page led here. The list itself knows neither."""
     found = await visitor.api.suppressions.get(_fingerprint(name))
     owner = await _owner(visitor, found, of)
+    earlier = await _cause(visitor, found, owner) if owner else None
     return visitor.page(
         "suppression",
         "suppressions",
         title=found.masked,
         one=found,
-        meaning=meaning_of(found.reason),
+        meaning=meaning_for(found, earlier),
         origin=origin_of(found.origin),
         owner=owner,
-        earlier=await _cause(visitor, found, owner) if owner else None,
+        earlier=earlier,
     )
 
 

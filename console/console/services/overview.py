@@ -101,6 +101,7 @@ def _tiles(found: Statistics) -> list[Tile]:
             value=number(found.balance.in_work),
             note=f"{number(queued)} queued, {number(pending)} pending",
         ),
+        _otherwise(found),
         _oldest(found),
         Tile(
             name="held",
@@ -112,6 +113,26 @@ def _tiles(found: Statistics) -> list[Tile]:
             link_text="Holds",
         ),
     ]
+
+
+OTHERWISE = ("suppressed", "expired", "cancelled", "unknown")
+
+
+def _otherwise(found: Statistics) -> Tile:
+    """What was not sent, and did not fail. The link leads to the status that most of them have."""
+    counts = {status: found.by_status.get(status, 0) for status in OTHERWISE}
+    some = {status: count for status, count in counts.items() if count}
+    most = max(some, key=lambda status: some[status], default="")
+    since = {"hour": "", "day": "", "week": "7d"}[found.period]
+    return Tile(
+        name="otherwise",
+        title="Ended otherwise",
+        value=number(sum(some.values())),
+        note=", ".join(f"{number(count)} {status}" for status, count in some.items())
+        or "suppressed, expired, cancelled",
+        link=f"/notifications?status={most}&since={since}" if most else "",
+        link_text=f"See {most}" if most else "",
+    )
 
 
 def _oldest(found: Statistics) -> Tile:

@@ -77,6 +77,14 @@ def meaning_of(reason: str) -> str:
     return known.meaning if known is not OTHERWISE else "A mail server refused it for this reason."
 
 
+def meaning_for(entry: Suppression, earlier: Notification | None) -> str:
+    """`earlier`: the mail that came back, if it was found. Without it a report may have been the only one, or the fifth."""
+    if entry.reason != "bounced" or (entry.origin != "delivery" and earlier is None):
+        return meaning_of(entry.reason)
+    cause = cause_of(entry)
+    return f"{cause[:1].upper()}{cause[1:]}."
+
+
 def cause_of(entry: Suppression) -> str:
     """What happened to this address, as the end of a sentence."""
     of_reason = CAUSES_BY_REASON.get(entry.reason, "a mail server refused an earlier mail to it")

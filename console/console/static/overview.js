@@ -63,7 +63,7 @@
   };
   const number = (value) => (value == null ? "–" : value.toLocaleString("en-GB"));
   const clock = uPlot.fmtDate("{HH}:{mm}"), day = uPlot.fmtDate("{D} {MMM}"), whole = uPlot.fmtDate("{D} {MMM} {HH}:{mm}");
-  const moment = (_, seconds) => (seconds == null ? "–" : whole(new Date(seconds * 1000)));
+  const moment = (_, seconds) => (seconds == null ? "point at the chart" : whole(new Date(seconds * 1000)));
   const times = (_, at, __, ___, step) => at.map((seconds) => (step < 86400 ? clock : day)(new Date(seconds * 1000)));
 
   const integers = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
@@ -71,6 +71,12 @@
     .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200,
     3600, 7200, 18000, 36000, 86400, 172800,
   ];
+
+  // The next label above the highest value, so that nothing is higher than the scale.
+  const top = (high, steps) => {
+    const step = steps.find((one) => high / one <= 5) ?? high;
+    return Math.ceil(high / step) * step;
+  };
 
   const axis = (more) => ({
     stroke: colour("--soft"), font: "12px system-ui, sans-serif", ticks: { show: false },
@@ -83,7 +89,7 @@
       padding: [8, 24, 0, 0], // half of the last time's width is right of the chart
       cursor: { y: false, points: { show: false }, drag: { x: false } },
       legend: { live: true },
-      scales: { x: { range: (_, low, high) => [low, high + step] }, y: { range: (_, __, high) => [0, high > 0 ? high * 1.1 : 1] } },
+      scales: { x: { range: (_, low, high) => [low, high + step] }, y: { range: (_, __, high) => [0, high > 0 ? top(high, incrs) : 1] } },
       axes: [axis({ values: times, grid: { show: false }, gap: 8, size: 32 }), axis({ values: (_, all) => all.map(values), incrs, size: 56 })],
       series: [{ label: "From", value: moment }, ...series],
     }, data, element);
@@ -95,12 +101,12 @@
   const bars = (label, name, key) => ({
     label, fill: colour(name), stroke: colour(name), width: 0, points: { show: false },
     paths: uPlot.paths.bars({ size: [0.8, 40], align: 1 }),
-    value: (_, __, ___, place) => (place == null ? "–" : number(drawn[key][place])),
+    value: (_, __, ___, place) => (place == null ? "" : number(drawn[key][place])),
   });
   const alone = ({ data }, key) => data[key].flatMap( // a value without neighbours has no line, only a point
     (value, place) => (value != null && data[key][place - 1] == null && data[key][place + 1] == null ? [place] : []));
   const line = (label, name) => ({
-    label, stroke: colour(name), width: 2, points: { size: 5, fill: colour(name), filter: alone }, value: (_, value) => span(value),
+    label, stroke: colour(name), width: 2, points: { size: 5, fill: colour(name), filter: alone }, value: (_, value, __, place) => (place == null ? "" : span(value)),
   });
   const counts = ({ at, accepted, sent, failed, in_work }) => [
     at, accepted, sent.map((all, place) => all + failed[place] + in_work[place]), sent.map((all, place) => all + failed[place]), sent,

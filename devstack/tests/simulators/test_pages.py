@@ -94,7 +94,7 @@ async def test_a_push_is_shown_with_its_link_and_the_address_of_its_picture(http
 
 async def test_an_empty_inbox_says_how_to_send_and_who_misbehaves(http):
     page = (await http.get("/?kind=push")).text
-    assert "Nothing has been delivered yet" in page
+    assert "Nothing has been sent yet" in page
     assert "curl -X POST" in page
     assert "&quot;notification_type&quot;: &quot;push&quot;" in page
     for name in ("bounce@", "drop@", "unregistered…", "quota-N…"):

@@ -52,7 +52,7 @@ _PAGE = """<!doctype html>
 <a href="/?kind=email"{email_current}>E-mail <span class="count">{emails}</span></a>
 <a href="/?kind=push"{push_current}>Push <span class="count">{pushes}</span></a>
 </nav>
-<span class="note">What the simulated providers delivered</span>
+<span class="note">What the simulated providers took</span>
 <button id="clear" type="button">Clear</button>
 </header>
 <main>

@@ -39,8 +39,8 @@ def render_welcome(kind: Kind, inbox: Inbox, gateway_url: str) -> Html:
     shelf = inbox.emails if kind == "email" else inbox.pushes
     return markup(
         _WELCOME,
-        headline="Choose a message to read it" if shelf.total else "Nothing has been delivered yet",
-        counts=f"{shelf.total:,} taken, {shelf.refused:,} turned away.",
+        headline="Choose a message to read it" if shelf.total else "Nothing has been sent yet",
+        counts=f"{shelf.total:,} taken, also what came back afterwards; {shelf.refused:,} refused at once.",
         curl=_CURL.format(gateway=gateway_url, kind=kind),
         opened=Html("") if shelf.total else Html(" open"),
         emails=_rows(EMAIL_TABLE),
