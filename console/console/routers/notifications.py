@@ -191,7 +191,7 @@ async def _tried_again_by(visitor: Visitor, n: NotificationDetail) -> Sequence[T
 
 
 async def _list_check(visitor: Visitor, n: NotificationDetail, address: str | None) -> ListCheck:
-    """Whether the address is on the suppression list now, where that may explain what happened. `address`: its fingerprint."""
+    """Whether the address (a fingerprint) is on the suppression list now, where that may explain what happened."""
     if address is None or n.status not in NOT_SENT or not visitor.person.may("suppressions"):
         return NOT_ASKED
     return await check_list(visitor.api, address)

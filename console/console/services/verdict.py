@@ -35,7 +35,7 @@ class Verdict:
 class Known:
     """What the page knows beside the notification, as far as its reader may see it.
 
-    `user`: the recipient. `list_check`: whether the recipient gets mail now, a user at the address of today. `moved`: that is
+    `user`: the recipient. `list_check`: whether the address is on the suppression list, a user's of today. `moved`: that is
     another one than was written to. `sections`: those that the reader may open.
     """
 
