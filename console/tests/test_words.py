@@ -167,8 +167,8 @@ def test_a_suppressed_address_says_which_of_the_reasons_it_was(reason: str, orig
 
 def test_a_suppressed_address_that_is_free_now_says_so() -> None:
     n, free = detail("suppressed", error="address_suppressed"), ListCheck(known=True)
-    assert "not on the list any more" in verdict_on(n, Known(mail=free)).todo
-    assert "another address now" in verdict_on(n, Known(mail=free, moved=True)).todo
+    assert "not on the list any more" in verdict_on(n, Known(list_check=free)).todo
+    assert "another address now" in verdict_on(n, Known(list_check=free, moved=True)).todo
 
 
 def test_what_to_do_about_an_address_depends_on_who_named_it() -> None:
@@ -186,14 +186,14 @@ FREE, SUPPRESSED = ListCheck(known=True), ListCheck(known=True, suppressed=ENTRY
     ("status", "error", "said", "known", "offer"),
     [
         ("failed", "bounced", "5.1.1", Known(), Retry.ASKED),
-        ("failed", "bounced", "5.1.1", Known(mail=SUPPRESSED), Retry.NOT),
-        ("failed", "bounced", "5.1.1", Known(mail=FREE), Retry.ASKED),
-        ("failed", "bounced", "5.1.1", Known(mail=FREE, moved=True), Retry.FIRST),
+        ("failed", "bounced", "5.1.1", Known(list_check=SUPPRESSED), Retry.NOT),
+        ("failed", "bounced", "5.1.1", Known(list_check=FREE), Retry.ASKED),
+        ("failed", "bounced", "5.1.1", Known(list_check=FREE, moved=True), Retry.FIRST),
         ("failed", "bounced", "5.1.1", Known(moved=True), Retry.ASKED),
-        ("failed", "bounced", "5.2.2", Known(mail=FREE), Retry.FIRST),
-        ("failed", "bounced", None, Known(mail=FREE), Retry.ASKED),
+        ("failed", "bounced", "5.2.2", Known(list_check=FREE), Retry.FIRST),
+        ("failed", "bounced", None, Known(list_check=FREE), Retry.ASKED),
         ("failed", "render_failed", None, Known(), Retry.FIRST),
-        ("failed", "render_failed", None, Known(mail=SUPPRESSED), Retry.NOT),
+        ("failed", "render_failed", None, Known(list_check=SUPPRESSED), Retry.NOT),
         ("failed", "user_not_found", None, Known(), Retry.ASKED),
         ("unknown", "worker_lost", None, Known(), Retry.ASKED),
         ("sent", None, None, Known(), Retry.NOT),
