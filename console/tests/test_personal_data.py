@@ -47,7 +47,7 @@ async def test_an_address_that_gets_no_mail_is_said_at_the_user(admin: Browser, 
     page = f"/users/{user['id']}"
     assert "not on it" in (await admin.open(page)).text
     system.call("POST", "/suppressions", {"emails": [user["email"]], "reason": "bounced"})
-    assert f'href="/suppressions/{fingerprint(user["email"])}"' in (await admin.open(page)).text
+    assert f'href="/suppressions/{fingerprint(user["email"])}?of={user["id"]}"' in (await admin.open(page)).text
 
 
 async def test_a_device_that_is_gone_says_why_and_when_it_was_last_seen(admin: Browser, system: System) -> None:
