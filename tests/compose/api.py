@@ -26,15 +26,15 @@ class Api:
     """The gateway, as an administrator."""
 
     def __init__(self, email: str, password: str) -> None:
-        answer = self._post("auth/login", {"email": email, "password": password})
+        answer = self.post("auth/login", {"email": email, "password": password})
         self._headers = {"Authorization": f"Bearer {answer['access_token']}"}
 
     def make_user(self, email: str) -> str:
         person = {"name": "Drill", "email": email, "password": "a-password-of-the-drill"}
-        return str(self._post("users/", {**person, "preferences": {"email": True, "push": True}})["id"])
+        return str(self.post("users/", {**person, "preferences": {"email": True, "push": True}})["id"])
 
     def make_template(self, code: str) -> None:
-        self._post(
+        self.post(
             "templates/",
             {"code": code, "name": code, "subject": "{{ n }}", "content": "<p>{{ n }}</p>", "language": "en"},
         )
@@ -53,14 +53,14 @@ class Api:
         ]
         while True:
             try:
-                return int(self._post("notifications/batch", {"notifications": items})["accepted"])
+                return int(self.post("notifications/batch", {"notifications": items})["accepted"])
             except (urllib.error.URLError, ConnectionError, TimeoutError):
                 pause(0.5)
 
     def reconcile(self) -> dict[str, Any]:
         return dict(call("GET", f"{GATEWAY}/api/v1/reconcile", headers=self._headers)["data"])
 
-    def _post(self, path: str, body: object) -> Any:
+    def post(self, path: str, body: object) -> Any:
         return call("POST", f"{GATEWAY}/api/v1/{path}", body, getattr(self, "_headers", None))["data"]
 
 

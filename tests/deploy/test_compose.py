@@ -11,7 +11,13 @@ import yaml
 from tests.deploy import production as production_file
 from tests.deploy.compose import EVERY, FOLDERS, ROOT, SETTINGS, base, production, services
 
-FILES = ("docker-compose.yml", "docker-compose.override.yml", "docker-compose.prod.yml")
+FILES = (
+    "docker-compose.yml",
+    "docker-compose.override.yml",
+    "docker-compose.prod.yml",
+    "deploy/cluster/docker-compose.yml",
+    "tests/cluster/providers.yml",
+)
 OURS = sorted(SETTINGS)
 ALL = sorted(EVERY)
 

@@ -1,0 +1,159 @@
+"""`python -m tests.cluster`: three nodes of everything from nothing; each is killed or cut off under load; then the count.
+
+Options: `--rate 200 --only postgres`. Needs a Docker engine and a .env (`make env`). It removes what an earlier run left, and
+leaves the cluster running. In the making: no run has come to its end yet.
+"""
+
+import argparse
+import secrets
+import urllib.error
+from collections.abc import Callable, Iterator
+
+from chassis.server.commands import plain_end
+from testkit.eventually import pause
+from tests.cluster import engine
+from tests.cluster.engine import NUMBERS, POSTGRES, RABBITMQ, one
+from tests.cluster.measure import HEAD, Load, Row, measured
+from tests.cluster.providers import Providers, running_providers
+from tests.compose.api import GATEWAY, Api, call
+from tests.compose.project import all_healthy, compose, containers, run, until
+
+USERS = 50
+AWAY_SECONDS = 15.0
+TEMPLATE = {
+    "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}", "title": "Hi {{ name }}",
+    "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>", "body": "Look", "link": "{{ link }}",
+}  # fmt: skip
+Fault = tuple[str, Callable[[], None]]
+
+
+def killed(service: str, number: int = 0) -> Fault:
+    def happens() -> None:
+        container = one(service, number)
+        engine.kill(container)
+        pause(AWAY_SECONDS)
+        engine.start(container)
+        engine.all_well()
+
+    return f"{service} killed" if NUMBERS[
+        service
+    ] == 1 else f"{service} {number + 1} of {NUMBERS[service]} killed", happens
+
+
+def cut_off(service: str) -> Fault:
+    def happens() -> None:
+        container = one(service)
+        engine.cut_off(container)
+        pause(AWAY_SECONDS)
+        engine.connect(container, service)
+        engine.all_well()
+
+    return f"{service} cut off from the network", happens
+
+
+def primary_killed() -> Fault:
+    """Its standby takes over by itself; when the old primary comes back, it is a standby."""
+
+    def happens() -> None:
+        old = engine.primary()
+        engine.kill(one(old))
+        until(lambda: engine.primary() != old, "another primary", 60)
+        pause(AWAY_SECONDS)
+        engine.start(one(old))
+        engine.all_well()
+
+    return "PostgreSQL's primary killed", happens
+
+
+def primary_cut_off() -> Fault:
+    def happens() -> None:
+        old = engine.primary()
+        engine.cut_off(one(old))
+        others = [node for node in POSTGRES if node != old]
+        until(lambda: "f" in [engine.sql(node, "SELECT pg_is_in_recovery()") for node in others], "another primary", 60)
+        pause(AWAY_SECONDS)
+        engine.connect(one(old), old)
+        engine.all_well()
+
+    return "PostgreSQL's primary cut off", happens
+
+
+def standby_killed() -> Fault:
+    def happens() -> None:
+        container = one(next(node for node in POSTGRES if node != engine.primary()))
+        engine.kill(container)
+        pause(AWAY_SECONDS)
+        engine.start(container)
+        engine.all_well()
+
+    return "PostgreSQL's standby killed", happens
+
+
+def rolling_restart() -> Fault:
+    """Every container, one after the other, each when all are well again."""
+
+    def happens() -> None:
+        for service, number in NUMBERS.items():
+            for container in containers(service):
+                run("docker", "restart", "-t", "45", container)
+                if service not in engine.WITHOUT_HEALTH:
+                    until(lambda name=service, wanted=number: all_healthy(name, wanted), f"{service} healthy")
+        engine.all_well()
+
+    return "rolling restart of everything", happens
+
+
+def faults() -> Iterator[Fault]:
+    yield "nothing", lambda: pause(AWAY_SECONDS)
+    for number in range(NUMBERS["api-gateway"]):
+        yield killed("api-gateway", number)
+    for service in ("user-service", "template-service", "email-worker", "push-worker", *RABBITMQ, "redis"):
+        yield killed(service)
+    yield primary_killed()
+    yield primary_cut_off()
+    yield standby_killed()
+    yield cut_off(RABBITMQ[1])
+    yield rolling_restart()
+
+
+def session(rate: float, providers: Providers) -> Load:
+    password, email = secrets.token_urlsafe(16), f"admin-{secrets.token_hex(4)}@example.com"
+    command = ("python", "-m", "user_service", "create-admin", "--email", email, "--password-stdin")
+    compose("exec", "-T", "user-service", *command, given=f"{password}\n")
+    api = Api(email, password)
+    answer = call("POST", f"{GATEWAY}/api/v1/auth/login", {"email": email, "password": password})
+    api.post("templates/", TEMPLATE)
+    users = []
+    for _ in range(USERS):
+        address, token = f"{secrets.token_hex(8)}@example.com", secrets.token_hex(16)
+        person = {"name": "Ada", "email": address, "push_token": token, "preferences": {"email": True, "push": True}}
+        users.append(str(api.post("users/", {**person, "password": secrets.token_urlsafe(16)})["id"]))
+    return Load(api, f"Bearer {answer['data']['access_token']}", users, rate, providers)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, default=220, help="notifications a second that the clients post")
+    parser.add_argument("--only", default="", help="only faults whose name has this word")
+    options = parser.parse_args()
+    with running_providers() as providers:
+        engine.use(providers.environment)
+        compose("down", "-v", "--remove-orphans")
+        compose("build")
+        engine.up()
+        load = session(options.rate, providers)
+        rows: list[Row] = []
+        print(HEAD, flush=True)
+        for name, happens in faults():
+            if options.only.lower() in name.lower():
+                rows.append(measured(load, name, happens))
+                print(rows[-1], flush=True)
+    return 0 if all(row.good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    with plain_end():
+        try:
+            raise SystemExit(main())
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"{error.url}: {error.code} {error.read().decode()[:500]}") from None

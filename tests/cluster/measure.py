@@ -1,0 +1,126 @@
+"""Load while a fault lasts, and what came of it: a row of the table."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from testkit.eventually import pause
+from tests.chaos.load import Clients
+from tests.cluster import engine
+from tests.cluster.providers import Providers
+from tests.compose.api import Api
+from tests.compose.project import until
+
+GATEWAY = "http://localhost:8000"
+BEFORE_SECONDS, AFTER_SECONDS = 5.0, 10.0
+EVERY_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`doubled`: copies that no ledger had recorded as possible. Pauses in seconds, the longest one each."""
+
+    fault: str
+    accepted: int
+    delivered: int
+    doubled: int
+    in_doubt: int
+    lost: int
+    accepting: float
+    delivering: float
+
+    @property
+    def good(self) -> bool:
+        return not (self.lost or self.doubled)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.fault:<44} {self.accepted:>8} {self.delivered:>9} {self.doubled:>7} {self.in_doubt:>8} {self.lost:>4} "
+            f"{self.accepting:>9.1f} {self.delivering:>10.1f}"
+        )
+
+
+HEAD = (
+    f"{'fault':<44} {'accepted':>8} {'delivered':>9} {'doubled':>7} {'in doubt':>8} {'lost':>4} {'accepting':>9} "
+    f"{'delivering':>10}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a measurement needs: who posts, how much, to whom, and who counts."""
+
+    api: Api
+    token: str
+    users: Sequence[str]
+    rate: float
+    providers: Providers
+
+
+def measured(load: Load, fault: str, happens: Callable[[], None]) -> Row:
+    """Posts before, while and after `happens`; then waits until nothing is on its way."""
+    clients = Clients([GATEWAY], load.token, load.users, rate=load.rate)
+    load.providers.taken()  # of what was before
+    accepting = _Watch(lambda: len(clients.accepted))
+    clients.start()
+    accepting.start()
+    pause(BEFORE_SECONDS)
+    happens()
+    pause(AFTER_SECONDS)
+    longest = accepting.end()
+    clients.end()
+    until(lambda: unfinished(load.api) == 0, f"{fault}: everything delivered")
+    report = load.api.reconcile()
+    if report["unaccounted"] or clients.refused:
+        raise SystemExit(f"{fault}: {report['unaccounted']} unaccounted, refused: {clients.refused[:5]}")
+    taken = load.providers.taken()
+    copies, doubts = Counter(name for _, name in taken), engine.ambiguous()
+    return Row(
+        fault,
+        accepted=len(clients.accepted),
+        delivered=sum(name in copies for name in clients.accepted),
+        doubled=sum(max(0, copies[name] - 1 - doubts.get(name, 0)) for name in clients.accepted),
+        in_doubt=sum(copies[name] > 1 and name in doubts for name in clients.accepted),
+        lost=sum(name not in copies for name in clients.accepted),
+        accepting=longest,
+        delivering=longest_gap(at for at, _ in taken),
+    )
+
+
+def unfinished(api: Api) -> int:
+    statuses = [channel["by_status"] for channel in api.reconcile()["channels"].values()]
+    return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
+
+
+def longest_gap(times: Iterable[datetime]) -> float:
+    """In seconds, between one and the next."""
+    ordered = sorted(times)
+    gaps = (later - earlier for earlier, later in pairwise(ordered))
+    return max((gap.total_seconds() for gap in gaps), default=0.0)
+
+
+class _Watch(threading.Thread):
+    """The longest time in which a count did not grow."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        super().__init__(daemon=True)
+        self._count = count
+        self._ended = threading.Event()
+        self._longest = 0.0
+
+    def run(self) -> None:
+        seen, since = self._count(), time.monotonic()
+        while not self._ended.wait(EVERY_SECONDS):
+            now = time.monotonic()
+            self._longest = max(self._longest, now - since)
+            if (count := self._count()) != seen:
+                seen, since = count, now
+
+    def end(self) -> float:
+        self._ended.set()
+        self.join()
+        return self._longest
