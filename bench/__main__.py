@@ -6,7 +6,6 @@ ARGS='--quick --cases accept_single,end_to_end_email'. What each case means: ben
 import argparse
 import signal
 import sys
-import tempfile
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from bench.lab import Lab
 from bench.run import Options, Run
 from bench.table import table
 from chassis.server.commands import plain_end
+from testkit.servers.folder import server_folder
 from testkit.servers.process import require_servers
 
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
@@ -33,9 +33,8 @@ def main() -> int:
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     done: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
-        lab = Lab(Path(name), console=options.console)
+    with server_folder("bench-", ignore_cleanup_errors=True) as folder:
+        lab = Lab(folder, console=options.console)
         if options.encrypted:
             lab.system.encrypt()
         try:

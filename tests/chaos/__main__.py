@@ -7,16 +7,15 @@ import argparse
 import random
 import signal
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 from bench.database import Database
 from bench.users import populate
 from chassis.server.commands import plain_end
 from testkit.eventually import pause
+from testkit.servers.folder import server_folder
 from testkit.servers.process import require_servers
 from tests.chaos.faults import Faults
 from tests.chaos.load import Clients
@@ -122,9 +121,8 @@ def main() -> int:
     options = parser.parse_args()
     require_servers()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
-        lab = Lab(Path(name))
+    with server_folder("chaos-") as folder:
+        lab = Lab(folder)
         try:
             lab.start()
             for service in ("api-gateway", "email-service"):

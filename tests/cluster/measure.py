@@ -12,10 +12,9 @@ from testkit.eventually import pause
 from tests.chaos.load import Clients
 from tests.cluster import engine
 from tests.cluster.providers import Providers
-from tests.compose.api import Api
+from tests.compose.api import GATEWAY, Api
 from tests.compose.project import until
 
-GATEWAY = "http://localhost:8000"
 BEFORE_SECONDS, AFTER_SECONDS = 5.0, 10.0
 EVERY_SECONDS = 0.05
 
@@ -73,7 +72,7 @@ def measured(load: Load, fault: str, happens: Callable[[], None]) -> Row:
     pause(AFTER_SECONDS)
     longest = accepting.end()
     clients.end()
-    until(lambda: unfinished(load.api) == 0, f"{fault}: everything delivered")
+    until(lambda: load.api.unfinished() == 0, f"{fault}: everything delivered")
     report = load.api.reconcile()
     if report["unaccounted"] or clients.refused:
         raise SystemExit(f"{fault}: {report['unaccounted']} unaccounted, refused: {clients.refused[:5]}")
@@ -89,11 +88,6 @@ def measured(load: Load, fault: str, happens: Callable[[], None]) -> Row:
         accepting=longest,
         delivering=longest_gap(at for at, _ in taken),
     )
-
-
-def unfinished(api: Api) -> int:
-    statuses = [channel["by_status"] for channel in api.reconcile()["channels"].values()]
-    return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
 
 
 def longest_gap(times: Iterable[datetime]) -> float:

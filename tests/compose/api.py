@@ -60,6 +60,11 @@ class Api:
     def reconcile(self) -> dict[str, Any]:
         return dict(call("GET", f"{GATEWAY}/api/v1/reconcile", headers=self._headers)["data"])
 
+    def unfinished(self) -> int:
+        """The number of notifications that have not ended."""
+        statuses = [channel["by_status"] for channel in self.reconcile()["channels"].values()]
+        return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
+
     def post(self, path: str, body: object) -> Any:
         return call("POST", f"{GATEWAY}/api/v1/{path}", body, getattr(self, "_headers", None))["data"]
 

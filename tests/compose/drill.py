@@ -101,7 +101,7 @@ def nothing_lost(session: Session, what: str, *fault: str) -> None:
     compose("up", "-d", "--scale", f"email-worker={WORKERS}")
     until(lambda: all_healthy("rabbitmq") and all_healthy("email-worker", WORKERS), "healthy again")
     accepted = load.end()
-    until(lambda: unfinished(session) == 0, "everything delivered")
+    until(lambda: session.gateway.unfinished() == 0, "everything delivered")
     report, again = session.gateway.reconcile(), api.mails() - before - accepted
     say(
         f"{what} under load",
@@ -109,12 +109,6 @@ def nothing_lost(session: Session, what: str, *fault: str) -> None:
     )
     if again < 0 or report["unaccounted"]:
         raise SystemExit("notifications were lost")
-
-
-def unfinished(session: Session) -> int:
-    """The number of notifications that have not ended."""
-    statuses = [channel["by_status"] for channel in session.gateway.reconcile()["channels"].values()]
-    return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
 
 
 def prometheus() -> None:

@@ -1,12 +1,12 @@
 """PostgreSQL's primary dies under load, and its synchronous standby takes its place (fault 10 with two servers)."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from testkit.servers.folder import server_folder
 from testkit.servers.postgres import PostgresServer
 from testkit.system import MODULES
 from tests.faults.lab import QUICK, Lab
@@ -50,9 +50,8 @@ class PairLab(Lab):
 def pair() -> Iterator[PairLab]:
     if not {"CI", "FAULTS"} & os.environ.keys():
         pytest.skip("the whole system needs real servers: make faults, or CI=true make test")
-    with tempfile.TemporaryDirectory(prefix="system-") as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
-        lab = PairLab(Path(name))
+    with server_folder("system-") as folder:
+        lab = PairLab(folder)
         try:
             lab.start()
             yield lab

@@ -6,11 +6,10 @@ ARGS='--examples 200 --seed 7 --services user-service'. Twenty minutes on two co
 import argparse
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from chassis.server.commands import plain_end
+from testkit.servers.folder import server_folder
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
 from tests.faults.lab import Lab
@@ -26,9 +25,8 @@ def main() -> int:
     require_servers()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     failed = False
-    with tempfile.TemporaryDirectory(prefix="fuzzing-") as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
-        lab = Lab(Path(name), settings=SETTINGS)
+    with server_folder("fuzzing-") as folder:
+        lab = Lab(folder, settings=SETTINGS)
         try:
             lab.start()
             for caller in callers(lab):

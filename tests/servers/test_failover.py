@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import socket
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -24,6 +23,7 @@ from chassis.postgres.migrations import migrate
 from chassis.redis.client import CALL_SECONDS, OptionalRedis, RedisUnavailable, connect_redis
 from chassis.server_urls import DatabaseUrl, RabbitUrl, RedisUrl
 from testkit.eventually import eventually, wait_until
+from testkit.servers.folder import server_folder
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.rabbitmq import RabbitServer
 from testkit.servers.redis import RedisServer
@@ -36,12 +36,10 @@ WRITE = text("INSERT INTO notes (note) VALUES ('x') RETURNING note")
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Not one of pytest's: PostgreSQL's own user has to get to its folder inside."""
     if os.environ.get("CI") != "true":
         pytest.skip("servers of its own are started in CI only")
-    with tempfile.TemporaryDirectory(prefix="failover-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with server_folder("failover-") as one:
+        yield one
 
 
 @dataclass(frozen=True)

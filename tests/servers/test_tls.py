@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from chassis.postgres.database import Database, DatabaseUnavailable
 from chassis.redis.client import connect_redis
 from chassis.server_urls import DatabaseUrl, RabbitUrl, RedisUrl
 from testkit.servers.certificates import Authority
+from testkit.servers.folder import server_folder
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.process import free_port
 from testkit.servers.rabbitmq import RabbitServer
@@ -44,12 +44,10 @@ class Tls:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Not one of pytest's: PostgreSQL's own user has to get to its folder inside."""
     if os.environ.get("CI") != "true":
         pytest.skip("servers of its own are started in CI only")
-    with tempfile.TemporaryDirectory(prefix="tls-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with server_folder("tls-") as one:
+        yield one
 
 
 @pytest.fixture(scope="module")

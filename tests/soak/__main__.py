@@ -6,14 +6,13 @@ ARGS='--seconds 1200 --rate 100'. Production settings; every process reads its m
 import argparse
 import signal
 import sys
-import tempfile
 import time
 from collections import defaultdict
-from pathlib import Path
 
 from chassis.http.envelope import pluralize
 from chassis.server.commands import plain_end
 from testkit.eventually import pause
+from testkit.servers.folder import server_folder
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
 from tests.chaos.load import Clients
@@ -56,9 +55,8 @@ def main() -> int:
     options = parser.parse_args()
     require_servers()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    with tempfile.TemporaryDirectory(prefix="soak-") as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
-        lab = Lab(Path(name), settings=SETTINGS)
+    with server_folder("soak-") as folder:
+        lab = Lab(folder, settings=SETTINGS)
         try:
             lab.start()
             found, accepted = run(lab, options)

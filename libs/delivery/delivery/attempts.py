@@ -217,9 +217,8 @@ class PreparedMessage(Generic[Address, Content]):
     async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: WithoutCall) -> Outcome:
         if claimed.ambiguous and self._once:
             return Unknown("worker_lost")
-        if (
-            claimed.undecryptable
-        ):  # the first attempt's recipient cannot be decrypted now; no other recipient may be used
+        if claimed.undecryptable:
+            # The first attempt's recipient cannot be decrypted now; no other recipient may be used.
             return ProviderDown("contact_unreadable")
         prepared = self._content_or_outcome(claimed, target, no_target)
         if target is not None and isinstance(prepared, Rendered):

@@ -228,9 +228,8 @@ async def _registered(
     """The device's earlier owner, and the device, which now belongs to the user."""
     while True:
         try:
-            async with (
-                connection.begin_nested()
-            ):  # its rollback on DeviceAddedMeanwhile releases the locks of `lock_devices`
+            # Its rollback on DeviceAddedMeanwhile releases the locks of `lock_devices`.
+            async with connection.begin_nested():
                 owner = await push_tokens.lock_devices(connection, user_id, device.token)
                 if owner is None:
                     return owner, await push_tokens.add(connection, user_id, device)

@@ -30,7 +30,8 @@ class ConsumedWatermarks:
 
     def note_consumed(self, name: str, priority: int, published_at: datetime, message_id: UUID) -> None:
         seen = self._newest[name][priority]
-        shard = shard_of(str(message_id), self._number_of_shards(priority))
+        shards = self._number_of_shards(priority)
+        shard = shard_of(str(message_id), shards) if shards > 1 else 0  # the usual case costs nothing
         before = seen.get(shard)
         if before is None or published_at > before:
             seen[shard] = published_at

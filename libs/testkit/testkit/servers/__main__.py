@@ -5,10 +5,9 @@ stops them.
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 from chassis.server.commands import plain_end
+from testkit.servers.folder import server_folder
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.process import require_servers
 from testkit.servers.rabbitmq import RabbitServer
@@ -23,9 +22,7 @@ WITHOUT_SPINNING = "+sbwt none +sbwtdcpu none +sbwtdio none"
 def main(command: list[str]) -> int:
     require_servers()
     os.environ.setdefault("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", WITHOUT_SPINNING)
-    with tempfile.TemporaryDirectory(prefix="servers-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
+    with server_folder("servers-") as folder:
         postgres, redis = PostgresServer(folder / "postgres", settings=WITHOUT_CARE), RedisServer(folder / "redis")
         rabbit = RabbitServer(folder / "rabbitmq")
         (folder / "postgres").mkdir()

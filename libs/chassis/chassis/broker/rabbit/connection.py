@@ -193,9 +193,8 @@ class ManagedConnection:
         connection.close_callbacks.add(lambda _, error: self._on_close(lost, error))
         try:
             async with within(self._timing.connect):
-                async with within(
-                    self._timing.connect / len(self._nodes)
-                ):  # a node that is cut off must not take it all
+                # A node that is cut off must not take all the time.
+                async with within(self._timing.connect / len(self._nodes)):
                     await connection.connect()
                 await self._prepare(connection)
             self._connection = connection
