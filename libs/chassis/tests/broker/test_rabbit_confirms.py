@@ -78,3 +78,12 @@ async def test_one_that_cannot_be_encoded_fails_alone_and_leaves_the_channel_goo
     assert (outcomes[0], outcomes[-1]) == (None, None)
     assert all("cannot be encoded" in str(outcome) for outcome in outcomes[1:-1])
     assert channel.usable
+
+
+async def test_a_channel_is_done_with_after_the_broker_refused_a_message(channel, server, topology, message):
+    full = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    queue = await server.declare_queue("full", exclusive=True, arguments=full)
+    await queue.bind(topology.exchange, "full")
+    outcomes = await channel.publish([message(routing_key="full") for _ in range(3)], soon(5))
+    assert "refused by the broker" in str(outcomes[-1])
+    assert not channel.usable
