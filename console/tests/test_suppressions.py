@@ -48,6 +48,7 @@ async def test_an_entry_names_the_mail_that_came_back_and_the_way_back(admin: Br
     entry = f"/suppressions/{fingerprint(user['email'])}"
     listed = (await admin.open(entry)).text
     assert "Grace Hopper" not in listed, "the list knows no names"
+    assert f'was put on the list when <a href="/notifications/{failed}">' in listed
     for of, back in ((failed, f"/notifications/{failed}"), (user["id"], f"/users/{user['id']}")):
         page = (await admin.open(f"{entry}?of={of}")).text
         assert "Grace Hopper" in page

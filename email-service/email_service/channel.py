@@ -102,7 +102,9 @@ class EmailChannel:
     ) -> None:
         match outcome:
             case Permanent(code=code, dead_recipient=True):
-                dead = SuppressedAddress(fingerprint(target.address), masked(target.address), code)
+                dead = SuppressedAddress(
+                    fingerprint(target.address), masked(target.address), code, notification_id=message.notification_id
+                )
                 try:
                     await self._suppressed.add(dead)
                 except Unavailable:  # the notification has failed anyway, and the next one will bounce again

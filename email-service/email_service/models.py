@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
 
 class EmailSuppression(Base):
     """An address that gets no mail any more. The row has its fingerprint, and a masked form, which may be encrypted
-    (ADR 26), but not the address itself."""
+    (ADR 26), but not the address itself. `notification_id`: whose mail put it on the list."""
 
     __tablename__ = "email_suppressions"
     __table_args__ = (Index("ix_email_suppressions_created_at", "created_at", "fingerprint"),)
@@ -24,6 +24,7 @@ class EmailSuppression(Base):
     masked: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     origin: Mapped[str] = mapped_column(Text, server_default="delivery")
+    notification_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

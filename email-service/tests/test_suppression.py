@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -75,10 +76,12 @@ async def test_an_address_is_stored_in_no_readable_form(database, suppressed):
 
 
 async def test_an_erased_users_address_stays_suppressed_without_its_masked_form(ledger, suppressed, suppressing):
-    bo = SuppressedAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced")
-    await suppressed.add(DEAD)
+    theirs, other = uuid4(), uuid4()
+    bo = SuppressedAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced", notification_id=other)
+    await suppressed.add(replace(DEAD, notification_id=theirs))
     await suppressed.add(bo)
-    await suppressing(theirs := uuid4())
+    await suppressing(theirs)
     await ledger.erase([theirs])
     assert await suppressing()
-    assert [(await suppressed.get(one)).masked for one in (ADA, bo.fingerprint)] == ["erased", "b***@example.com"]
+    left = [await suppressed.get(one) for one in (ADA, bo.fingerprint)]
+    assert [(one.masked, one.notification_id) for one in left] == [("erased", None), ("b***@example.com", other)]

@@ -18,6 +18,7 @@ ENTRY: JsonDict = {
     "masked": "a***@example.com",
     "reason": "bounced",
     "origin": "bounce",
+    "notification_id": "018f2f6e-0000-7000-8000-000000000001",
     "created_at": "2026-01-01T12:00:00Z",
 }
 
@@ -42,7 +43,7 @@ class SuppressionRequest(BaseModel):
 
 class SuppressionView(SuppressionEntry):
     """An address that gets no mail. `fingerprint`: SHA-256 of the address in lower case. `origin`: `delivery` (refused while
-    it was sent), `bounce`, `complaint`, or `api`."""
+    it was sent), `bounce`, `complaint`, or `api`. `notification_id`: whose mail showed it; null if no mail of ours did."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [ENTRY]})
 

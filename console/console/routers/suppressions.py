@@ -20,7 +20,6 @@ from console.services.suppressing import (
     Owner,
     addresses_of,
     as_fingerprint,
-    cause_among,
     meaning_for,
     named,
     origin_of,
@@ -28,11 +27,9 @@ from console.services.suppressing import (
     owner_in,
 )
 from notifications import (
-    ApiError,
     FieldProblem,
     InvalidRequest,
     NotFound,
-    Notification,
     NotificationDetail,
     Suppression,
     SuppressionReason,
@@ -123,10 +120,10 @@ async def add_file(visitor: Reading, form: CheckedUpload) -> Response:
 
 @router.get("/suppressions/{name}")
 async def one(visitor: Reading, name: str, of: str = "") -> Response:
-    """`of`: the notification or the user whose page led here. The list itself knows neither."""
+    """`of`: the notification or the user whose page led here. The list itself knows no names."""
     found = await visitor.api.suppressions.get(_fingerprint(name))
     owner = await _owner(visitor, found, of)
-    earlier = await _cause(visitor, found, owner) if owner else None
+    earlier = await _notification(visitor, found.notification_id) if found.notification_id else None
     return visitor.page(
         "suppression",
         "suppressions",
@@ -151,10 +148,10 @@ async def _owner(visitor: Visitor, entry: Suppression, given: str) -> Owner | No
     """The recipient of the notification, or the user, if this is their address."""
     if (some_id := as_id(given)) is None:
         return None
-    with suppress(ApiError):
-        if n := await _notification(visitor, some_id):
-            written_to = n.recipient.fingerprint if n.recipient else None
-            return owner_in(n) if written_to == entry.fingerprint else None
+    if n := await _notification(visitor, some_id):
+        written_to = n.recipient.fingerprint if n.recipient else None
+        return owner_in(n) if written_to == entry.fingerprint else None
+    with suppress(NotFound):
         user = await visitor.api.users.get(some_id)
         return owner_as(user) if fingerprint(user.email) == entry.fingerprint else None
     return None
@@ -163,16 +160,6 @@ async def _owner(visitor: Visitor, entry: Suppression, given: str) -> Owner | No
 async def _notification(visitor: Visitor, some_id: str) -> NotificationDetail | None:
     with suppress(NotFound):
         return await visitor.api.get(some_id)
-    return None
-
-
-async def _cause(visitor: Visitor, entry: Suppression, owner: Owner) -> Notification | None:
-    """The mail that came back, and after which the address was put on the list; None if it is not found."""
-    if entry.reason != "bounced":
-        return None
-    with suppress(ApiError):
-        asked = visitor.api.list(user_id=owner.user_id, status="failed", notification_type="email", page_size=100)
-        return cause_among((await asked.page()).items, entry)
     return None
 
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import get_args
 
 from console.services.advice import OTHERWISE, advice_on
@@ -78,7 +77,7 @@ def meaning_of(reason: str) -> str:
 
 
 def meaning_for(entry: Suppression, earlier: Notification | None) -> str:
-    """`earlier`: the mail that came back, if it was found. Without it a report may have been the only one, or the fifth."""
+    """`earlier`: the mail that came back, if it is known. Without it a report may have been the only one, or the fifth."""
     if entry.reason != "bounced" or (entry.origin != "delivery" and earlier is None):
         return meaning_of(entry.reason)
     cause = cause_of(entry)
@@ -114,20 +113,6 @@ def owner_in(n: Notification) -> Owner:
 
 def owner_as(user: User) -> Owner:
     return Owner(user.id, f"/users/{user.id}", user.name, user.name, user.id, is_user=True)
-
-
-SOON = timedelta(minutes=2)  # between a refusal and its record, in either order
-
-
-def cause_among(failed: Sequence[Notification], entry: Suppression) -> Notification | None:
-    """Of the failed ones, newest first: the mail to this address that came back when it was put on the list."""
-    return next((one for one in failed if _led_to(one, entry)), None)
-
-
-def _led_to(one: Notification, entry: Suppression) -> bool:
-    written_to = one.recipient.fingerprint if one.recipient else None
-    at = one.ended_at or one.updated_at
-    return one.error == entry.reason and written_to == entry.fingerprint and abs(at - entry.created_at) < SOON
 
 
 def origin_of(origin: str) -> str:

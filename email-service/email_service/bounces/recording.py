@@ -74,7 +74,7 @@ class BounceRecorder:
         if dead and match.address is not None:
             reason = "complained" if result == "complained" else "bounced"
             origin = "complaint" if result == "complained" else "bounce"
-            entry = SuppressedAddress(fingerprint(match.address), masked(match.address), reason, origin)
+            entry = SuppressedAddress(fingerprint(match.address), masked(match.address), reason, origin, identity)
             await suppressions.add(connection, [entry], data_keys=self._data_keys)
         log.info(
             "bounce.recorded",

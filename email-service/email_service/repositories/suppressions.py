@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import delete, func, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,6 +18,7 @@ COLUMNS = select(
     EmailSuppression.masked,
     EmailSuppression.reason,
     EmailSuppression.origin,
+    EmailSuppression.notification_id,
     EmailSuppression.created_at,
 )
 
@@ -24,9 +26,9 @@ COLUMNS = select(
 # Arrays: a VALUES list of a thousand rows takes longer to compile than to run. Sorted, so that two workers cannot deadlock.
 ADD = text("""
 WITH added AS (
-    INSERT INTO email_suppressions (fingerprint, masked, reason, origin)
+    INSERT INTO email_suppressions (fingerprint, masked, reason, origin, notification_id)
     SELECT * FROM unnest(CAST(:fingerprints AS text[]), CAST(:masked AS text[]), CAST(:reasons AS text[]),
-        CAST(:origins AS text[])) AS given(fingerprint, masked, reason, origin)
+        CAST(:origins AS text[]), CAST(:ids AS uuid[])) AS given(fingerprint, masked, reason, origin, notification_id)
     ORDER BY fingerprint
     ON CONFLICT DO NOTHING RETURNING 1
 )
@@ -36,22 +38,25 @@ SELECT count(*) FROM added
 
 @dataclass(frozen=True, slots=True)
 class SuppressedAddress:
-    """An address to be added to the list, in the form in which it is stored."""
+    """An address to be added to the list, in the form in which it is stored. `notification_id`: whose mail showed it."""
 
     fingerprint: str
     masked: str
     reason: str
     origin: str = "delivery"
+    notification_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """`reason`: `bounced`, `complained`, `manual`, or another code of a refusal. `origin`: who found it out."""
+    """`reason`: `bounced`, `complained`, `manual`, or another code of a refusal. `origin`: who found it out.
+    `notification_id`: whose mail showed it, if one did and it is known."""
 
     fingerprint: str
     masked: str
     reason: str
     origin: str
+    notification_id: UUID | None
     created_at: datetime
 
 
@@ -62,6 +67,7 @@ async def add(connection: AsyncConnection, dead: Sequence[SuppressedAddress], *,
         "masked": [data_keys.write(MASKED, one.fingerprint, one.masked) for one in dead],
         "reasons": [one.reason for one in dead],
         "origins": [one.origin for one in dead],
+        "ids": [one.notification_id for one in dead],
     }
     return int(await connection.scalar(ADD, parameters) or 0)
 
@@ -109,4 +115,4 @@ async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
 
 def _read(row: Any, data_keys: DataKeys) -> Suppression:
     masked = data_keys.read(MASKED, row.fingerprint, row.masked)
-    return Suppression(row.fingerprint, masked, row.reason, row.origin, row.created_at)
+    return Suppression(row.fingerprint, masked, row.reason, row.origin, row.notification_id, row.created_at)

@@ -89,6 +89,7 @@ async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address_a
     event = await bouncing.reported(identity, "failed")
     assert (event.code, event.detail, event.sent_at is not None) == ("bounced", "5.1.1", True)
     assert await bouncing.reason() == ("bounced", "bounce")
+    assert (await bouncing.app.state.suppressions.get(fingerprint(ADA))).notification_id == identity
     late = bouncing.message(bouncing.user)
     await bouncing.world.publish(late)
     await bouncing.reported(late.notification_id, "suppressed")

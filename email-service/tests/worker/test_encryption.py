@@ -69,7 +69,7 @@ async def test_the_suppression_list_works_and_is_read_under_any_key(world, secre
         await world.publish(again)
         await until(lambda: "suppressed" in world.statuses(again.notification_id))
         found = await app.state.suppressions.get(fingerprint(address))
-        assert found.masked == masked(address)
+        assert (found.masked, found.notification_id) == (masked(address), bounces.notification_id)
 
 
 async def test_a_mail_that_waits_under_a_missing_key_is_sent_when_the_key_is_back(

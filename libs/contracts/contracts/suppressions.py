@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Literal, Self
+from uuid import UUID
 
 from pydantic import Field, model_validator
 
@@ -25,12 +26,16 @@ class SuppressionQuestion(Contract):
 
 
 class SuppressionEntry(Contract):
-    """An address that gets no mail. `fingerprint`: SHA-256 of the address in lower case. `origin`: who found it out."""
+    """An address that gets no mail. `fingerprint`: SHA-256 of the address in lower case. `origin`: who found it out.
+
+    `notification_id`: whose mail showed it. None: no mail of ours did, or an earlier release added the address.
+    """
 
     fingerprint: str
     masked: str
     reason: str
     origin: str
+    notification_id: UUID | None = None
     created_at: datetime
 
 

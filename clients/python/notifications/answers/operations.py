@@ -81,12 +81,14 @@ class SystemHealth(AnswerModel):
 
 
 class Suppression(AnswerModel):
-    """An address that gets no mail. `fingerprint` is its SHA-256, `masked` is for people."""
+    """An address that gets no mail. `fingerprint` is its SHA-256, `masked` is for people. `notification_id`: whose mail
+    showed it, if one did."""
 
     fingerprint: str
     masked: str
     reason: str
     origin: str
+    notification_id: str | None
     created_at: datetime
 
 

@@ -250,7 +250,7 @@ _ON_LIST = "coalesce((SELECT true FROM {suppression_list} s WHERE s.fingerprint 
 
 
 _UNMASKED = """, unmasked AS (
-    UPDATE {suppression_list} s SET masked = 'erased' FROM (SELECT DISTINCT recipient FROM theirs) t
+    UPDATE {suppression_list} s SET masked = 'erased', notification_id = NULL FROM (SELECT DISTINCT recipient FROM theirs) t
     WHERE s.fingerprint >= t.recipient AND s.fingerprint < t.recipient || 'g'
 )"""
 
