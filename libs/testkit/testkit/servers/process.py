@@ -39,7 +39,9 @@ def as_user(name: str, command: Sequence[str]) -> list[str]:
 class ServerProcess:
     """One process in its own group, so that a Ctrl-C for the tests does not reach it."""
 
-    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, folder: Path | None = None
+    ) -> None:
         with log.open("ab") as output:
             WATCH.file(log)
             self.process = subprocess.Popen(
@@ -48,6 +50,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, **(env or {})},
+                cwd=folder,
                 start_new_session=True,
             )
 

@@ -56,7 +56,8 @@ class RabbitServer:
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
         self.log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" must not count
-        self._process = ServerProcess([program], self.log, self._env())
+        # In its folder: Erlang leaves what it dumps where it was started.
+        self._process = ServerProcess([program], self.log, self._env(), self._folder)
         wait_until(lambda: listens(self.port) and self._is_up(), 90, "RabbitMQ")
 
     def stop(self) -> None:
