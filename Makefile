@@ -89,6 +89,10 @@ check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI, message
 drill: $(VENV)/.ready ## On a Docker engine: bring docker-compose.yml up from nothing, break it, count, print figures
 	@$(RUN)/python -m tests.compose.drill
 
+.PHONY: cluster
+cluster: $(VENV)/.ready ## Three nodes of everything in containers, broken and upgraded under load: a table; ARGS='--rate 220 --only redis'
+	@$(RUN)/python -m tests.cluster $(ARGS)
+
 .PHONY: format
 format: $(VENV)/.ready ## Format the code and repair what lint can repair
 	@$(RUN)/ruff check --quiet --fix . ; $(RUN)/ruff format --quiet .

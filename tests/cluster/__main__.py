@@ -1,25 +1,27 @@
-"""`python -m tests.cluster`: three nodes of everything from nothing; each is killed or cut off under load; then the count.
+"""`make cluster`: three nodes of everything from nothing; upgraded, killed and cut off under load; each time the count.
 
-Options: `--rate 200 --only postgres`. Needs a Docker engine and a .env (`make env`). It removes what an earlier run left, and
-leaves the cluster running. In the making: no run has come to its end yet.
+Needs a Docker engine and a .env (`make env`). It removes what an earlier run left, and leaves the cluster running.
 """
 
 import argparse
 import secrets
+import signal
+import sys
 import urllib.error
 from collections.abc import Callable, Iterator
 
 from chassis.server.commands import plain_end
 from testkit.eventually import pause
 from tests.cluster import engine
-from tests.cluster.engine import NUMBERS, POSTGRES, RABBITMQ, one
+from tests.cluster.engine import NUMBERS, POSTGRES, PREVIOUS, RABBITMQ, RELEASE, one
 from tests.cluster.measure import HEAD, Load, Row, measured
 from tests.cluster.providers import Providers, running_providers
 from tests.compose.api import GATEWAY, Api, call
-from tests.compose.project import all_healthy, compose, containers, run, until
+from tests.compose.project import compose, run, until
 
 USERS = 50
 AWAY_SECONDS = 15.0
+UPGRADE = "upgrade by a release, with its migrations"
 TEMPLATE = {
     "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}", "title": "Hi {{ name }}",
     "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>", "body": "Look", "link": "{{ link }}",
@@ -90,21 +92,36 @@ def standby_killed() -> Fault:
 
 
 def rolling_restart() -> Fault:
-    """Every container, one after the other, each when all are well again."""
+    """Every container, one after the other, each when all of its kind are well again."""
 
     def happens() -> None:
-        for service, number in NUMBERS.items():
-            for container in containers(service):
-                run("docker", "restart", "-t", "45", container)
-                if service not in engine.WITHOUT_HEALTH:
-                    until(lambda name=service, wanted=number: all_healthy(name, wanted), f"{service} healthy")
+        for service in engine.NUMBERS:
+            for container in engine.containers(service):
+                engine.restart(container)
+                until(lambda name=service: engine.well(name), f"{service} healthy")
         engine.all_well()
 
     return "rolling restart of everything", happens
 
 
+def upgrade() -> Fault:
+    """As docs/operations/upgrading.md says: the migrations, then each container."""
+
+    def happens() -> None:
+        engine.use_images(RELEASE)
+        for service in engine.SERVICES:
+            engine.migrate(service)
+        for service in engine.SERVICES:
+            for container in engine.containers(service):
+                engine.replace(container, service)
+                until(lambda name=service: engine.well(name), f"{service} healthy")
+
+    return UPGRADE, happens
+
+
 def faults() -> Iterator[Fault]:
     yield "nothing", lambda: pause(AWAY_SECONDS)
+    yield upgrade()
     for number in range(NUMBERS["api-gateway"]):
         yield killed("api-gateway", number)
     for service in ("user-service", "template-service", "email-worker", "push-worker", *RABBITMQ, "redis"):
@@ -119,7 +136,7 @@ def faults() -> Iterator[Fault]:
 def session(rate: float, providers: Providers) -> Load:
     password, email = secrets.token_urlsafe(16), f"admin-{secrets.token_hex(4)}@example.com"
     command = ("python", "-m", "user_service", "create-admin", "--email", email, "--password-stdin")
-    compose("exec", "-T", "user-service", *command, given=f"{password}\n")
+    run("docker", "exec", "-i", engine.one("user-service"), *command, given=f"{password}\n")
     api = Api(email, password)
     answer = call("POST", f"{GATEWAY}/api/v1/auth/login", {"email": email, "password": password})
     api.post("templates/", TEMPLATE)
@@ -135,23 +152,28 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=220, help="notifications a second that the clients post")
     parser.add_argument("--only", default="", help="only faults whose name has this word")
+    parser.add_argument("--previous", help="the commit that is upgraded; by default the one before the newest migration")
     options = parser.parse_args()
     with running_providers() as providers:
         engine.use(providers.environment)
         compose("down", "-v", "--remove-orphans")
         compose("build")
+        wanted = [fault for fault in faults() if options.only.lower() in fault[0].lower()]
+        if UPGRADE in dict(wanted):
+            engine.build_release(options.previous or engine.previous_release(), PREVIOUS)
+            engine.use_images(PREVIOUS)
         engine.up()
         load = session(options.rate, providers)
         rows: list[Row] = []
         print(HEAD, flush=True)
-        for name, happens in faults():
-            if options.only.lower() in name.lower():
-                rows.append(measured(load, name, happens))
-                print(rows[-1], flush=True)
+        for name, happens in wanted:
+            rows.append(measured(load, name, happens))
+            print(rows[-1], flush=True)
     return 0 if all(row.good for row in rows) else 1
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with plain_end():
         try:
             raise SystemExit(main())

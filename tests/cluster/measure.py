@@ -2,6 +2,7 @@
 
 import threading
 import time
+import urllib.error
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def measured(load: Load, fault: str, happens: Callable[[], None]) -> Row:
     pause(AFTER_SECONDS)
     longest = accepting.end()
     clients.end()
-    until(lambda: load.api.unfinished() == 0, f"{fault}: everything delivered")
+    until(lambda: _all_ended(load.api), f"{fault}: everything delivered")
     report = load.api.reconcile()
     if report["unaccounted"] or clients.refused:
         raise SystemExit(f"{fault}: {report['unaccounted']} unaccounted, refused: {clients.refused[:5]}")
@@ -95,6 +96,13 @@ def longest_gap(times: Iterable[datetime]) -> float:
     ordered = sorted(times)
     gaps = (later - earlier for earlier, later in pairwise(ordered))
     return max((gap.total_seconds() for gap in gaps), default=0.0)
+
+
+def _all_ended(api: Api) -> bool:
+    try:
+        return api.unfinished() == 0
+    except urllib.error.URLError:  # the gateway may find a new primary only now
+        return False
 
 
 class _Watch(threading.Thread):
