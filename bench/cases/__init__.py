@@ -14,6 +14,7 @@ from bench.cases.latency import latency_at_300
 from bench.cases.lookup import lookup
 from bench.cases.memory import memory_and_start
 from bench.cases.priority import priority_under_backlog
+from bench.cases.retention import retention
 from bench.cases.scaling import worker_scaling
 from bench.cases.slow_smtp import slow_smtp
 from bench.results import Result
@@ -37,6 +38,7 @@ CASES: Mapping[str, Callable[[Run], Result]] = {
     "worker_scaling": worker_scaling,
     "gateway_processes": gateway_processes,
     "growth": growth,
+    "retention": retention,
     "memory": memory_and_start,
     "edge": edge,
     "console_pages": console_pages,
