@@ -55,6 +55,7 @@ NOTICES = {
     "application-deleted": "The application and its keys are deleted.",
     "key-revoked": "The key is revoked. It is refused everywhere within seconds.",
     "device-removed": "The device is removed.",
+    "user-changed": "The user is changed. All services follow within seconds.",
     "user-disabled": "The account is disabled. Notifications still arrive.",
     "user-enabled": "The account is enabled.",
     "cancelled": "It is cancelled.",

@@ -56,7 +56,7 @@ async def test_an_entry_names_the_mail_that_came_back_and_the_way_back(admin: Br
         assert "server refused an earlier mail, because there is no such address." in page
         assert "5.1.1: there is no such mailbox." in page
         assert f'href="/notifications?q={user["id"]}&amp;since=any"' in page
-        assert f'<a href="/users/{user["id"]}">Correct it at the user</a>' in page
+        assert f'<a href="/users/{user["id"]}/change">Correct it at the user</a>' in page
         assert f'<a class="button" href="{back}">Leave it on the list</a>' in page
     assert f'href="{entry}?of={user["id"]}"' in (await admin.open(f"/users/{user['id']}")).text
     for of in ("x", str(uuid4()), system.user()["id"]):

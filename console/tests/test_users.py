@@ -1,8 +1,26 @@
-"""What administrators do to a user: disabling the account, removing a device."""
+"""What administrators do to a user: a new address, disabling the account, removing a device."""
 
 from uuid import uuid4
 
 from tests.visiting import Browser, System
+
+
+async def test_a_wrong_address_is_corrected(admin: Browser, system: System) -> None:
+    user, other = system.user("Grace Hopper"), system.user()
+    page, right = f"/users/{user['id']}", f"{uuid4().hex}@example.com"
+    path = f"{page}/change"
+    assert path in (await admin.open(page)).text
+    assert f'value="{user["email"]}"' in (await admin.open(path)).text
+    done = await admin.submit(path, path, name="Grace", email=right)
+    assert done.headers["location"] == f"{page}?done=user-changed"
+    changed = system.call("GET", page)
+    assert (changed["name"], changed["email"]) == ("Grace", right)
+    for wrong, said in (("nobody", "email"), (other["email"], "address")):
+        refused = await admin.submit(path, path, name="Grace", email=wrong)
+        assert refused.status_code == 422
+        assert said in refused.text
+        assert f'value="{wrong}"' in refused.text, "what was typed is still there"
+    assert system.call("GET", page)["email"] == right
 
 
 async def test_an_account_is_disabled_and_enabled_again(admin: Browser, system: System) -> None:

@@ -1,14 +1,15 @@
-"""What administrators do to a user: disable and enable the account, remove a device."""
+"""What administrators do to a user: correct the name and the address, disable and enable the account, remove a device."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from console.dependencies import Administrator, CheckedForm, DeviceId, ThingId, Visitor, go_to
+from console.dependencies import Administrator, CheckedForm, DeviceId, ThingId, Visitor, go_to, text_of
 from console.errors import DeviceNotFound
 from console.services.confirming import Question
 from console.services.words import provider
+from notifications import Conflict, InvalidRequest, User
 
 router = APIRouter()
 Acting = Annotated[Visitor, Depends(Administrator("users"))]
@@ -21,6 +22,38 @@ QUESTIONS = {
     ),
     "enable": ("Enable {}?", "Enable the account", ("The user can log in again.",)),
 }  # fmt: skip
+
+
+@router.get("/users/{thing_id}/change")
+async def ask_for_changes(visitor: Acting, thing_id: ThingId) -> Response:
+    user = await visitor.api.users.get(thing_id)
+    return _form(visitor, user, name=user.name, email=user.email)
+
+
+@router.post("/users/{thing_id}/change")
+async def change(visitor: Acting, thing_id: ThingId, form: CheckedForm) -> Response:
+    name, email = text_of(form, "name"), text_of(form, "email")
+    try:
+        await visitor.api.users.update(thing_id, name=name, email=email)
+    except (InvalidRequest, Conflict) as refused:
+        return _form(visitor, await visitor.api.users.get(thing_id), name=name, email=email, refused=refused)
+    return go_to(f"/users/{thing_id}?done=user-changed")
+
+
+def _form(
+    visitor: Visitor, user: User, *, name: str, email: str, refused: InvalidRequest | Conflict | None = None
+) -> Response:
+    return visitor.page(
+        "user_form",
+        "users",
+        title=f"Change {user.name}",
+        status=200 if refused is None else 422,
+        user=user,
+        name=name,
+        email=email,
+        problem="" if refused is None else refused.message,
+        problems=() if refused is None else refused.problems,
+    )
 
 
 @router.get("/users/{thing_id}/{what}")

@@ -60,6 +60,7 @@ def pages(of: Things) -> dict[str, str]:
         "push": f"/notifications/{of.push}",
         "users": "/users",
         "user": user,
+        "change user": f"{user}/change",
         "disable": f"{user}/disable",
         "erase": f"{user}/erase",
         "erasure": f"/erasures/{of.erasure}",
