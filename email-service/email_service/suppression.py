@@ -1,7 +1,8 @@
 """The addresses that must not get mail any more.
 
-The channel adds an address after a hard bounce. Whether a recipient's address is on the list is part of the claim: `_ON_LIST`
-in the statement `CLAIM` (`libs/delivery/delivery/ledger/statements.py`).
+An address is added by the channel, when a mail server refuses it for good; by bounced mails and providers' webhooks, in their
+own transaction (`bounces/recording.py`); and by the API. Whether a recipient's address is on the list is part of the claim:
+`_ON_LIST` in the statement `CLAIM` (`libs/delivery/delivery/ledger/statements.py`).
 """
 
 from collections.abc import Sequence

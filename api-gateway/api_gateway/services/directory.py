@@ -26,7 +26,7 @@ from contracts.templates import (
 from contracts.users import UserContact, texts_of, user_cache
 
 # Entries in memory live for seconds, because another process's write cannot invalidate them. Entries in Redis live for
-# minutes, because the owner deletes them there on each write.
+# minutes, because the owner invalidates them there on each write.
 DIRECTORY_MEMORY_SECONDS = 5.0
 DIRECTORY_REDIS_SECONDS = 300.0
 

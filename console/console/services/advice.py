@@ -134,7 +134,7 @@ ADVICE = {
         "A test key asked for this failure.", "With a live key it is really sent.", again=False
     ),
     "held": Advice(
-        "It is held. It was tried before, so it waits at its worker.", RELEASE, again=False, place="holds"
+        "It is held. It was tried before, so it waits in the workers' ledger.", RELEASE, again=False, place="holds"
     ),
     "provider_held": Advice("The provider is held: workers do not call it.", RELEASE, again=False, place="holds"),
     "hold_cancelled": Advice(

@@ -17,7 +17,7 @@ from chassis.redis.cache import LayeredCache
 from contracts.addresses import MAX_ADDRESS
 from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
-# Prefixes of the Redis keys ("<prefix>:<key>"). Readers fill them; the owner deletes them after a change.
+# The prefix of the Redis keys ("<prefix>:<key>"). Readers write the values; the owner invalidates them after a change.
 USER_CACHE = "user"
 
 NO_APPLICATION = UUID(int=0)

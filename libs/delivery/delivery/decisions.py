@@ -29,8 +29,9 @@ from delivery.outcomes import (
 LAST_TRY_SECONDS = 5.0
 # Upper bound of the pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
-# Upper bounds of the pause of a delivery that is postponed: while its domain refuses mail, and while only our own limit is
-# reached. Shorter pauses mean more useless trips through the queue; longer ones use a recovered domain later.
+# Upper bounds of the growing pause of a delivery that is postponed: while its domain refuses mail, and while only our own
+# limit is reached. Shorter pauses mean more useless trips through the queue; longer ones use a recovered domain later. A
+# delivery that is held waits at least HELD_SECONDS (`worker_holds.py`).
 MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 
 
@@ -40,7 +41,7 @@ class Spent:
 
     `times_refused`: how many times the provider answered "not now", the first time at `refused_since`, which may also be
     when it was first postponed. `faults`: how many attempts failed on our side or are ambiguous. `times_postponed`: how many
-    times there was no attempt that counts, because the provider was down or the domain got no more.
+    times there was no attempt that counts: the provider was down, the domain got no more, or the notification was held.
     """
 
     times_refused: int = 0
@@ -72,10 +73,12 @@ class RetryPolicy:
     |---|---|
     | RetryLater | `window_seconds` from the first refusal for now; never before the time that the provider named |
     | Postponed, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
+    | Postponed, held | none; pauses of at least HELD_SECONDS |
     | Postponed otherwise | none; pauses grow to MAX_BUSY_SECONDS |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
     | ProviderDown, another provider works | none; pauses grow to once to twice `down_seconds` |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
+    | ProviderDown, held | none; pauses of at least HELD_SECONDS, which end when the provider is released |
     | ProviderDown otherwise | none; pauses of once to twice `down_seconds`, and the breaker must allow the call |
 
     No retry comes after `expires_at`.

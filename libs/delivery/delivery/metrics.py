@@ -44,8 +44,9 @@ class _ProviderSeries:
 class DeliveryMetrics:
     """`notifications_total{type,status}` counts a worker's attempts by the state in which they ended.
 
-    A worker has one channel and knows its providers, so every series is created here, at 0. So counting needs no look-up by
-    label, and Prometheus sees the first increase (it sees no increase in a series that begins with 1).
+    A worker has one channel and knows its providers, so every series is created here, at 0, except those of test keys. So
+    counting needs no look-up by label, and Prometheus sees the first increase (it sees no increase in a series that begins
+    with 1).
     """
 
     def __init__(self, registry: CollectorRegistry, channel: Channel, providers: Collection[str]) -> None:
@@ -88,7 +89,9 @@ class DeliveryMetrics:
         if message.test:
             self._tests.labels(self._channel, row.state).inc()
             return
-        if isinstance(outcome, Postponed) and row.state == "retry":  # no attempt was made
+        # ProviderDown is counted, although no attempt is spent: the share of `retry` shows that a provider fails. A postponed
+        # delivery waits for its domain or a hold: no provider failed.
+        if isinstance(outcome, Postponed) and row.state == "retry":
             return
         self._attempts[row.state].inc()
         self.count_ambiguous(row.ambiguous)

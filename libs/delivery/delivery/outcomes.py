@@ -29,8 +29,9 @@ class RetryLater:
 class Postponed:
     """Nothing was sent: the recipient's domain may get no further message now, or a hold is standing.
 
-    `refusing`: the domain refused messages lately; False: only our own limit is reached. `after_seconds`: the
-    domain is paused for so long. `urgent`: the pauses of an urgent notification do not grow.
+    `refusing`: the domain refused messages lately; False: our own limit is reached, or the notification is held.
+    `after_seconds`: the shortest pause: the rest of the domain's pause, or HELD_SECONDS. `urgent`: the pauses of an urgent
+    notification do not grow.
     """
 
     code: str

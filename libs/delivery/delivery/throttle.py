@@ -71,7 +71,8 @@ class DomainThrottle:
         self._waiting = 0
         self._postponed = Counter(
             "deliveries_throttled_total",
-            "Deliveries that were postponed without a call, because their recipient's domain takes less mail now",
+            "Deliveries that were postponed without a call, because their recipient's domain takes less mail now, or as many "
+            "messages as we allow are in flight to it",
             registry=registry,
         )
         gauge = Gauge(

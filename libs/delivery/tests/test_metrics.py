@@ -84,7 +84,7 @@ def test_an_attempt_is_counted_by_its_end_and_as_ambiguous_beside_it(registry, m
     message = _message()
     row = DeliveryRecord(message.notification_id, "r1", state="retry")
     metrics.count_attempt(message, row, RetryLater("greylisted"))
-    metrics.count_attempt(message, row, Postponed("domain_throttled"))  # no attempt
+    metrics.count_attempt(message, row, Postponed("domain_throttled"))  # no provider failed
     metrics.count_attempt(
         message, DeliveryRecord(message.notification_id, "r1", state="retry", ambiguous=1), Ambiguous("no_reply")
     )

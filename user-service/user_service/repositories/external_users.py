@@ -85,7 +85,7 @@ async def lock_contacts(connection: AsyncConnection, application_id: UUID) -> No
 async def add(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Adds the contacts that did not exist, and returns their ids by external id. Raises ApplicationGone."""
+    """Adds the contacts that did not exist, and returns those that it added. Raises ApplicationGone."""
     try:
         rows = await connection.execute(INSERT, {"application_id": application_id, "rows": _rows(contacts)})
     except IntegrityError as error:
@@ -98,7 +98,7 @@ async def add(
 async def update(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Updates the contacts that exist, and returns their ids by external id."""
+    """Updates the contacts that exist, and returns those that it updated."""
     rows = await connection.execute(UPDATE, {"application_id": application_id, "rows": _rows(contacts)})
     return [WrittenContact(row.id, row.external_id, created=False) for row in rows]
 

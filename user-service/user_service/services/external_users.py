@@ -122,7 +122,7 @@ def _new(given: ContactRequest | BulkContact | SignUp, external_id: str | None) 
 async def _written(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Repeats the transaction until no other request has added or removed one of the contacts in between."""
+    """Repeats both statements, within the transaction, until every contact was updated or added."""
     found: dict[str | None, WrittenContact] = {}
     while len(found) < len(contacts):
         for write in (external_users.update, external_users.add):

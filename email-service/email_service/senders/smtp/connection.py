@@ -42,7 +42,7 @@ class SmtpConnection:
         return self.dialogue.connected and self.dialogue.in_sync
 
     async def begin(self, envelope: SmtpEnvelope) -> None:
-        """Sends MAIL; nothing of the message. With PIPELINING the server may have got the recipient's address."""
+        """Sends MAIL; nothing of the message. With PIPELINING, also sends RCPT and, without copies, DATA."""
         if envelope.needs_utf8 and not self.dialogue.supports_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
@@ -55,7 +55,9 @@ class SmtpConnection:
         self._open = True
 
     async def finish(self, envelope: SmtpEnvelope) -> str:
-        """Sends RCPT, DATA and the message. Returns the server's text after it accepted the message."""
+        """Completes RCPT and DATA (sent ahead with PIPELINING), then sends the message. Returns the server's text after it
+        accepted the message.
+        """
         if envelope.copies:
             return await self._finish_with_copies(envelope)
         for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
