@@ -82,7 +82,7 @@ async def test_a_snippet_that_cannot_work_is_refused(author, content: str, probl
     assert problem in answer.json()["message"]
 
 
-async def test_layouts_in_a_circle_are_refused_with_the_whole_way(author) -> None:
+async def test_layouts_in_a_cycle_are_refused_with_the_whole_path(author) -> None:
     await saved(author, "POST", SNIPPETS, {"name": "a", "content": "{% block content %}{% endblock %}"}, status=201)
     await saved(author, "POST", SNIPPETS, {"name": "b", "content": "{% layout 'a' %}x"}, status=201)
     answer = await author.put(f"{SNIPPETS}/a", json={"content": "{% layout 'b' %}x"})

@@ -34,7 +34,7 @@ WORDS: Mapping[str, str] = {
     "4.2": "the connection to the recipient's mail server broke",
     "4.4": "no mail server was found for the address",
     "4.5": "the recipient's mail server is overloaded",
-    "4.6": "the mail went in a circle",
+    "4.6": "mail servers forward the mail in a loop",
     "4.7": "the recipient's mail server could not be reached for too long",
     "5.3": "it had too many recipients",
     "6.7": "the address has characters that the mail server does not take",

@@ -21,7 +21,7 @@ _ENDS = frozenset(f"end{name}" for name in LIQUID_BLOCKS)
 _SUPER = re.compile(r"\{\{-?\s*block\.super\s*-?\}\}")
 
 
-class _Place(Enum):
+class _Super(Enum):
     SUPER = "block.super"
 
 
@@ -32,7 +32,7 @@ class Block:
     required: bool = False
 
 
-Piece = str | Block | _Place
+Piece = str | Block | _Super
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Document:
 
     @property
     def filled(self) -> set[str]:
-        """The blocks that are not inside of others: those of the layout."""
+        """The top-level blocks, which fill blocks of the layout."""
         return {piece.name for piece in self.pieces if isinstance(piece, Block)}
 
     @property
@@ -64,18 +64,18 @@ def _is_comment(text: str) -> bool:
     return not said.strip()
 
 
-def circle(names: Sequence[str], name: str) -> str:
-    """The way from `name`, which is among `names`, back to it."""
+def include_cycle(names: Sequence[str], name: str) -> str:
+    """The names from `name`, which is among `names`, back to it."""
     return " → ".join((*names[names.index(name) :], name))
 
 
-def laid_out(source: str, load: Callable[[str], str]) -> str:
+def in_layout(source: str, load: Callable[[str], str]) -> str:
     """The source in its layout, without layout and block tags. `load` returns a layout's source. Raises TemplateError."""
     documents = [read(without_dashes(source))]
     names: list[str] = []
     while name := documents[-1].layout:
         if name in names:
-            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {circle(names, name)}")
+            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {include_cycle(names, name)}")
         if len(names) == MAX_LAYOUTS:
             raise TemplateError("template_limit", f"more than {MAX_LAYOUTS} layouts in one another")
         names.append(name)
@@ -116,7 +116,7 @@ class _Writer:
                     yield piece
                 case Block():
                     yield from self._block(piece.name)
-                case _Place.SUPER if above:
+                case _Super.SUPER if above:
                     yield from self.write(above[0].pieces, above[1:])
 
     def _block(self, name: str) -> Iterator[str]:
@@ -147,17 +147,17 @@ def read(source: str) -> Document:
     stack = [_Open(None, 0)]
     position = depth = 0
     for markup in find_markups(source, SNIPPET_TAGS):
-        place = stack[-1]
+        innermost = stack[-1]
         if not _is_ours(markup, inside=len(stack) > 1):
             depth += markup.tag in LIQUID_BLOCKS
             depth -= markup.tag in _ENDS
             continue
-        place.pieces.append(source[position : markup.start])
+        innermost.pieces.append(source[position : markup.start])
         position = markup.end
         match markup.tag:
             case "layout":
                 _begin(document, markup, source)
-                place.pieces.clear()
+                innermost.pieces.clear()
             case "block":
                 if document.layout and depth:
                     raise syntax_error("a block that fills a layout cannot be inside another tag", markup, source)
@@ -165,7 +165,7 @@ def read(source: str) -> Document:
             case "endblock":
                 _close(stack, markup, depth, document, source)
             case _:
-                place.pieces.append(_Place.SUPER)
+                innermost.pieces.append(_Super.SUPER)
     if (unclosed := stack[-1].markup) is not None:
         raise syntax_error("a 'block' tag has no 'endblock'", unclosed, source)
     document.pieces = (*stack[0].pieces, source[position:])

@@ -7,7 +7,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from template_service.authoring.layouts import circle, laid_out, read
+from template_service.authoring.layouts import in_layout, include_cycle, read
 from template_service.authoring.names import Names, names_of, renamed, variables_of
 from template_service.authoring.snippet_tags import SNIPPET_TAGS, Render, read_render, snippets_named, uses_snippets
 from template_service.authoring.whitespace import without_dashes
@@ -94,17 +94,17 @@ class _Body:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class _IncludePath:
     """The snippets and layouts that lead to a source, the outermost first. `depth` counts the snippets alone."""
 
     names: tuple[str, ...] = ()
     depth: int = 0
 
-    def by_layout(self, name: str) -> "_Way":
-        return _Way((*self.names, name), self.depth)
+    def with_layout(self, name: str) -> "_IncludePath":
+        return _IncludePath((*self.names, name), self.depth)
 
-    def by_snippet(self, name: str) -> "_Way":
-        return _Way((*self.names, name), self.depth + 1)
+    def with_snippet(self, name: str) -> "_IncludePath":
+        return _IncludePath((*self.names, name), self.depth + 1)
 
 
 @dataclass(slots=True)
@@ -119,19 +119,19 @@ class _Expansion:
     markups: int = 0
 
     def part(self, source: str) -> str:
-        return self._expanded(source, _Way(), frozenset()).text
+        return self._expanded(source, _IncludePath(), frozenset()).text
 
-    def _expanded(self, source: str, way: _Way, given: frozenset[str]) -> _Body:
+    def _expanded(self, source: str, path: _IncludePath, given: frozenset[str]) -> _Body:
         """The source without any snippet tags. `given` are the names that it gets when it is rendered."""
-        ways = [(source, way)]
-        text = laid_out(source, lambda name: self._layout(name, ways))
+        sources = [(source, path)]
+        text = in_layout(source, lambda name: self._layout(name, sources))
         pieces: list[str] = []
         used: list[tuple[str, frozenset[str]]] = []
         position = 0
         for markup in find_markups(text, SNIPPET_TAGS):
             if markup.tag == "render":
                 call = read_render(markup, text)
-                put, free = self._rendered(call, _way_to(call.snippet, ways))
+                put, free = self._rendered(call, _path_to(call.snippet, sources))
                 pieces += (text[position : markup.start], put)
                 used.append((call.snippet, free))
                 position = markup.end
@@ -147,23 +147,23 @@ class _Expansion:
                 )
         return _Body(plain, names, variables_of(plain))
 
-    def _layout(self, name: str, ways: list[tuple[str, _Way]]) -> str:
-        """The layout's source. It is added to `ways`, after the source that names it."""
-        _, way = ways[-1]
-        layout = self._snippet(name, way)
-        ways.append((layout.content, way.by_layout(name)))
+    def _layout(self, name: str, sources: list[tuple[str, _IncludePath]]) -> str:
+        """The layout's source. It is added to `sources`, after the source that names it."""
+        _, path = sources[-1]
+        layout = self._snippet(name, path)
+        sources.append((layout.content, path.with_layout(name)))
         return layout.content
 
-    def _rendered(self, call: Render, way: _Way) -> tuple[str, frozenset[str]]:
+    def _rendered(self, call: Render, path: _IncludePath) -> tuple[str, frozenset[str]]:
         """The text that replaces the tag, and the caller's variables that the snippet uses itself."""
-        snippet = self._snippet(call.snippet, way)
+        snippet = self._snippet(call.snippet, path)
         self.renders += 1
         if self.renders > MAX_RENDERS:
             raise TemplateError("template_limit", f"more than {MAX_RENDERS} snippets")
         number = self.renders
         given = call.names | ({"forloop"} if call.each else set())
         try:
-            body = self._expanded(snippet.content, way.by_snippet(snippet.name), given)
+            body = self._expanded(snippet.content, path.with_snippet(snippet.name), given)
             new_names = {name: self._new_name(name, number) for name in call.names | body.names.made}
             text = renamed(body.text, new_names)
         except TemplateError as error:
@@ -177,11 +177,11 @@ class _Expansion:
         """A name that no source uses. Only arguments may end in a question mark."""
         return f"{name.replace('?', f'{self.mark}q')}{self.mark}{number}"
 
-    def _snippet(self, name: str, way: _Way) -> Snippet:
-        if name in way.names:
-            path = circle(way.names, name)
-            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {path}")
-        if way.depth == MAX_DEPTH:
+    def _snippet(self, name: str, path: _IncludePath) -> Snippet:
+        if name in path.names:
+            cycle = include_cycle(path.names, name)
+            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {cycle}")
+        if path.depth == MAX_DEPTH:
             raise TemplateError("template_limit", f"more than {MAX_DEPTH} snippets in one another")
         snippet = self.library.get(name)
         if snippet is None:
@@ -196,10 +196,10 @@ class _Expansion:
             raise TemplateError("template_limit", "too large with its snippets")
 
 
-def _way_to(snippet: str, ways: Sequence[tuple[str, _Way]]) -> _Way:
-    """`ways` are a source and its layouts: the way to the first of them that names the snippet."""
-    (_, own), *layouts = ways
-    return next((way for source, way in ways if snippet in snippets_named(source)), own) if layouts else own
+def _path_to(snippet: str, sources: Sequence[tuple[str, _IncludePath]]) -> _IncludePath:
+    """`sources` are a source and its layouts: the path to the first of them that names the snippet."""
+    (_, own), *layouts = sources
+    return next((path for source, path in sources if snippet in snippets_named(source)), own) if layouts else own
 
 
 def _assignments(call: Render, body: _Body, new_names: Mapping[str, str]) -> Iterator[str]:
@@ -222,5 +222,5 @@ def check_snippet(snippet: Snippet, library: Library) -> None:
     """Checks everything that can be checked without a template that uses it. Raises TemplateError."""
     check_lines(snippet.content)
     blocks = read(without_dashes(snippet.content)).blocks.values()
-    if not any(block.required for block in blocks):  # which only a template with this layout fills
+    if not any(block.required for block in blocks):  # required blocks can be checked only in a template
         expand({"content": f"{{% render '{snippet.name}' %}}"}, {**library, snippet.name: snippet})

@@ -54,15 +54,15 @@ def _checks(name: str | None) -> Iterator[Check]:
         yield Check("login", "problem", error.message)
         return
     with client:
-        way = list(_way(profile.url))
-        yield from way
-        if any(check.state == "problem" for check in way):
+        network = list(_network(profile.url))
+        yield from network
+        if any(check.state == "problem" for check in network):
             return
         yield from _system(client)
         yield _key(client)
 
 
-def _way(url: str) -> Iterator[Check]:
+def _network(url: str) -> Iterator[Check]:
     """Name, connection, certificate, clock."""
     url = url.rstrip("/").removesuffix("/api/v1")
     host = urlsplit(url).hostname or ""
