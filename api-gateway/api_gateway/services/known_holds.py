@@ -58,7 +58,7 @@ class KnownHolds:
         try:
             await self.refresh()
         except Unavailable:
-            log.warning("holds.unknown")
+            log.warning("holds.not_read")
 
     async def refresh(self) -> int:
         async with self._database.begin() as connection:

@@ -18,13 +18,16 @@ MAX_REPLAYS = 2**31
 
 
 def read_message(incoming: IncomingMessage, channel: Channel) -> NotificationMessage | None:
-    """None: the message cannot be read, or is for another channel."""
+    """None: the message cannot be read, or is for another channel. Both are reported as `unreadable`."""
     try:
         message = NotificationMessage.model_validate_json(incoming.body)
     except ValidationError as error:
         log.warning("delivery.unreadable", message_id=incoming.message_id, problems=error.error_count())
         return None
-    return message if message.notification_type == channel else None
+    if message.notification_type == channel:
+        return message
+    log.warning("delivery.wrong_channel", message_id=incoming.message_id, notification_type=message.notification_type)
+    return None
 
 
 async def reject_unreadable(incoming: IncomingMessage, channel: Channel, *, ledger: Ledger, reporter: Reporter) -> None:

@@ -40,7 +40,7 @@ class WorkerHolds:
             rules = found_of(_RULES, *await self._gateway.get("/internal/holds", {"known": self._digest}))
         except DependencyUnavailable:
             if not self._gateway_is_down:
-                log.warning("holds.unknown")
+                log.warning("holds.stale")
             self._digest, self._gateway_is_down = "", True
             return 0
         self._digest, self._gateway_is_down = rules.digest, False

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import DependencyUnavailable
@@ -359,6 +360,12 @@ async def test_an_unreadable_message_goes_to_the_dead_letters_unchanged(engine, 
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends, reporter.reports) == ("reject", 0, [])
+
+
+async def test_a_message_for_another_channel_is_named_in_the_log(engine) -> None:
+    with capture_logs() as events:
+        await engine.handle(Copy(_message(notification_type="push")))
+    assert [(one["event"], one["notification_type"]) for one in events] == [("delivery.wrong_channel", "push")]
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ class StoredKeys:
         except InvalidToken:
             if key.kid not in self._foreign:
                 self._foreign.add(key.kid)
-                log.warning("signing_key.under_another_secret", kid=key.kid)
+                log.warning("signing_key.undecryptable", kid=key.kid)
             return None
         return SigningKey(key.kid, "ES256", private), key.known
 

@@ -157,7 +157,7 @@ class SecondFactors:
         try:
             secret = self._cipher.decrypt(stored.secret_encrypted).decode()
         except InvalidToken:
-            log.warning("totp.under_another_secret", user_id=str(stored.user_id))
+            log.warning("totp.undecryptable", user_id=str(stored.user_id))
             return None
         codes = pyotp.TOTP(secret, digits=CODE_DIGITS)
         now = int(time.time()) // codes.interval

@@ -58,6 +58,6 @@ async def repeat(task: PeriodicTask) -> None:
         except Unavailable:
             busy = 0
         except Exception:
-            log.exception("loop.turn_failed", loop=task.name)
+            log.exception("periodic_task.failed", task=task.name)
             busy = 0
         await asyncio.sleep(0 if busy else task.every_seconds)
