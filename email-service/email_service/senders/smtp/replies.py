@@ -169,7 +169,8 @@ RULES: tuple[ReplyRule, ...] = tuple(
         (AFTER_MAIL, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _for_now("mailbox_full")),  # a full mailbox gets emptied
         # Or "too many recipients": the recipient is the first.
         (RCPT, r"552 (-|5\.5\.3)$", "", _for_now("mailbox_full")),
-        # 450, 451, 452 and every other 4yz code. Which of them are about the recipient's domain: `domains.py`.
+        # 450, 451, 452 and every other 4yz code, if no rule above fits: QUOTA, SUSPENDED and RELAY match some by words. Which
+        # of them are about the recipient's domain: `domains.py`.
         (ANY, r"4|\d+ 4\.", "", _for_now("deferred")),
         (AFTER_MAIL, r"5\d\d 5\.7\.(15|28)$", "", _for_now("throttled")),
         (AFTER_MAIL, r"5\d\d 5\.(3\.1|5\.3)$", "", _for_now("deferred")),
