@@ -81,8 +81,8 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings, WebPushSetti
     )
     attachment_fetches_at_once: int = Field(
         default=4,
-        description="Notifications whose attachments a process fetches at once, half of them of one caller; further ones "
-        "wait. Each may take 30 MB of memory",
+        description="Notifications whose attachments a process fetches at once, at most half of them for one caller; "
+        "further ones wait. Each may take 30 MB of memory",
         gt=0,
         le=100,
     )

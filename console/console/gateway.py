@@ -36,7 +36,7 @@ class ClientAddress:
         await self._app(scope, receive, send)
 
 
-async def _name(request: httpx2.Request) -> None:
+async def _add_headers(request: httpx2.Request) -> None:
     request.headers.update(outgoing_headers())
     if address := _address.get():
         request.headers["X-Forwarded-For"] = address
@@ -50,7 +50,7 @@ class Gateway:
         self._http = httpx2.AsyncClient(
             trust_env=False,
             verify=context_for(url),
-            event_hooks={"request": [_name]},
+            event_hooks={"request": [_add_headers]},
             transport=transport,
             timeout=TIMEOUT_SECONDS,
         )
@@ -87,7 +87,7 @@ class Gateway:
         raise _refusal(answer)
 
     async def renew(self, tokens: Tokens) -> Tokens:
-        """New tokens. A refresh token works once, so requests of one visitor at a time share the call and its result.
+        """New tokens. A refresh token works once, so simultaneous requests of one visitor share the call and its result.
 
         Raises AuthenticationFailed if the session has ended.
         """

@@ -73,7 +73,8 @@ class PushChannel:
         self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome, *, age_seconds: float
     ) -> None:
         match outcome:
-            case Permanent(dead_recipient=True) if not message.fixed_recipient:  # its devices belong to no user
+            # A fixed recipient's devices belong to no user.
+            case Permanent(dead_recipient=True) if not message.fixed_recipient:
                 await self._remove(message.user_id, DeadPushToken(token=target.address.token, age_seconds=age_seconds))
 
     def _provider(self, device: PushToken) -> ProviderName:

@@ -21,16 +21,17 @@ from contracts.emails import MAX_ATTACHMENT_BYTES
 
 log = structlog.get_logger()
 
-# Seconds for all files of a notification, for its turn, and in which the fetches of a batch begin: together less than the
-# minute after which proxies give up.
-FETCH_SECONDS, TURN_SECONDS, BATCH_SECONDS = 15.0, 5.0, 10.0
+# Together less than the minute after which proxies give up.
+FETCH_SECONDS = 15.0  # for all files of a notification
+TURN_SECONDS = 5.0  # of waiting for a turn
+BATCH_SECONDS = 10.0  # within which the fetches of a batch have to begin
 WAITING = 20  # notifications of one caller
 LATER = {"Retry-After": "5"}
 
 
 class AttachmentFetcher:
-    """`urls` None: the operator allows no URLs. At most `at_once` notifications have files in memory, half of them of one
-    caller.
+    """`urls` None: the operator allows no URLs. At most `at_once` notifications have files in memory, at most half of them
+    for one caller.
     """
 
     def __init__(self, urls: UrlFetcher | None, *, at_once: int) -> None:

@@ -33,7 +33,9 @@ log = structlog.get_logger()
 MAX_GROUP = 250
 PAUSE_SECONDS = 0.015  # between two groups: messages that are published together are claimed and recorded together
 SOON_SECONDS = 1.0  # after which a row is due again that could not be published
-MAX_WAITING = 20_000  # beyond this, marks are written at once, and rows of each kind are left to a relay; some 10 MB
+# Beyond this, marks are written at once, and rows are left to a relay; urgent and other rows are counted separately. It takes
+# some 10 MB.
+MAX_WAITING = 20_000
 
 
 class QueuedMarks:

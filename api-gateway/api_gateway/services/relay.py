@@ -39,8 +39,8 @@ class Reschedule:
 class Undecryptable:
     """A due row that is encrypted with a missing key: a process with the key will take it.
 
-    `leased` None: it may have been published. Then its lease runs out by itself: `end_leases` would remove `leased_by`, which
-    says that.
+    `leased` None: it may have been published. Then its lease runs out by itself: `end_leases` would remove `leased_by`, and
+    `leased_by` is what marks it as possibly published.
     """
 
     leased: LeasedRound | None

@@ -119,8 +119,9 @@ async def _problem(visitor: Visitor, given: Mapping[str, str], form: FormData) -
 
 
 async def _is_missing(visitor: Visitor, template: str) -> bool:
-    """Mostly it is a slip, and nothing would be held. While the template service is down, nobody knows: a hold needs the
-    gateway alone."""
+    """Mostly it is a typing error, and nothing would be held. While the template service is down, nobody knows: a hold needs
+    the gateway alone.
+    """
     if visitor.person.may("templates"):
         try:
             await visitor.api.templates.get(template)

@@ -36,7 +36,7 @@ def reason_of(failed: Notification) -> str:
 def grouped(failed: Iterable[Notification]) -> Sequence[Group]:
     """The largest group first. `failed` is in the API's order, newest first.
 
-    What came back is in groups of what the code says: a full mailbox is not an address that does not exist.
+    Bounces are grouped by their status code: a full mailbox is not an address that does not exist.
     """
     found: dict[tuple[str, str, Advice], dict[str, list[Notification]]] = defaultdict(lambda: defaultdict(list))
     for one in failed:

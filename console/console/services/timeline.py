@@ -27,7 +27,7 @@ WHOLE, LEAST = 1_000, 6  # the track's width, and the least that can be seen of 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`left` and `width` are the time since the step before, in thousandths of the whole."""
+    """`left`: where the step begins. `width`: how long it took. Both in thousandths of the whole."""
 
     title: str
     tone: str

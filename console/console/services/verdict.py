@@ -35,8 +35,8 @@ class Verdict:
 class Known:
     """What the page knows beside the notification, as far as its reader may see it.
 
-    `user`: the recipient. `list_check`: whether the address is on the suppression list, a user's of today. `moved`: that is
-    another one than was written to. `sections`: those that the reader may open.
+    `user`: the recipient. `list_check`: of the address written to; for a user, of the current address. `moved`: the user's
+    address has changed since. `sections`: those that the reader may open.
     """
 
     hold: Hold | None = None

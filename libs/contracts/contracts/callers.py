@@ -67,7 +67,9 @@ Ask = Callable[[], Awaitable[bytes | None]]
 # Caches responses, and may return the last one if the request raises Unavailable.
 Keep = Callable[[str, Ask], Awaitable[bytes | None]]
 
-UNKNOWN_KEYS_PER_MINUTE = 600  # of one address, in this process; a valid key is looked up again every five seconds
+# Of one address, in this process. Above it only keys in memory are accepted from that address. A valid key stays there for
+# five seconds (API_KEY_MEMORY_SECONDS), so a low limit would soon refuse valid keys that share the address.
+UNKNOWN_KEYS_PER_MINUTE = 600
 
 _API_KEY = TypeAdapter(Envelope[ApiKeyInfo])
 

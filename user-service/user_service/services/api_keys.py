@@ -133,7 +133,7 @@ class ApiKeys:
         log.info("api_key.revoked", api_key_id=str(key_id))
 
     async def forget(self, key_hashes: Sequence[str]) -> None:
-        """Removes cached copies of keys. Call it after a commit that changed what the keys may do."""
+        """Invalidates cached copies of keys. Call it after a commit that changed what the keys may do."""
         for copies in self._copies:
             await copies.forget(*key_hashes)
 

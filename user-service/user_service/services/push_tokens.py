@@ -137,7 +137,7 @@ class PushTokens:
         return registration
 
     async def after_registration(self, registration: Registration | None, actor: Actor) -> None:
-        """Removes cached copies of the earlier owner, and logs who moved the device. Call it after the commit."""
+        """Invalidates cached copies of the earlier owner, and logs who moved the device. Call it after the commit."""
         if registration is None or (earlier := registration.moved_from) is None:
             return
         await self._lookups.changed(earlier)
@@ -173,7 +173,7 @@ class PushTokens:
         await self._lookups.changed(user_id)
 
     async def forget_removed(self) -> int:
-        """Deletes old entries from the lists of removed devices. Returns 0, so that it runs once an hour."""
+        """Deletes old entries from the lists of removed devices. Returns 0: `repeat` then waits the full interval."""
         async with self._database.begin() as connection:
             deleted = await removed_devices.remove_old(connection)
         if deleted:

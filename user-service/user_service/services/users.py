@@ -29,7 +29,7 @@ from user_service.services.sessions import Sessions
 
 
 class UserLookups:
-    """Users as other services look them up. Call `changed` after every commit that changed one: it removes cached copies."""
+    """Users as other services look them up. Call `changed` after every commit that changed one: it invalidates cached copies."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self.database = database

@@ -69,7 +69,7 @@ def _draft_version(client: Notifications, local: TemplateText, active: int) -> i
 
 
 class CannotBeADraft(Exception):
-    """What is new is active at once."""
+    """A new template or language cannot be saved as a draft."""
 
 
 def apply(client: Notifications, change: Change, *, as_draft: bool) -> int:

@@ -44,7 +44,7 @@ class Retention:
         self._after = FIRST_ID
 
     async def run_once(self) -> int:
-        """Runs one step from where the last one stopped. Returns 0, so that other work runs between two steps."""
+        """Runs one step from where the last one stopped. Returns 0: `repeat` then waits the full interval."""
         if self._kept is None:
             return 0
         step = RetentionStep(self._after, datetime.now(UTC) - self._kept, MAX_ROWS)

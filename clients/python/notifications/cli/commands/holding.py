@@ -97,11 +97,11 @@ def described(one: Hold) -> str:
 
 
 def _warn_about(client: Notifications, template: str) -> None:
-    """A slip in the code holds nothing."""
+    """A mistyped template code holds nothing."""
     try:
         client.templates.get(template)
     except NotFound:
-        output.note(f"There is no template {template} now: only if it was archived does this hold anything")
+        output.note(f"There is no template {template} now: this holds something only if it was archived")
     except PermissionDenied:
         return
 

@@ -96,7 +96,7 @@ def _pushed(client: Notifications, change: Change, *, draft: bool) -> dict[str, 
     try:
         version = apply(client, change, as_draft=draft)
     except CannotBeADraft:
-        problem = "it is new, so it is active at once: push it without --draft"
+        problem = "a new template or language cannot be saved as a draft: push it without --draft"
     except NotificationsError as error:
         problem = str(error)
     return {"code": change.local.code, "language": change.local.language, "change": change.kind, "version": version,
