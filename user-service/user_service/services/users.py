@@ -29,7 +29,9 @@ from user_service.services.sessions import Sessions
 
 
 class UserLookups:
-    """Users as other services look them up. Call `changed` after every commit that changed one: it invalidates cached copies."""
+    """Users as other services look them up. Call `changed` after every commit that changed one: it invalidates its cached
+    copies.
+    """
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self.database = database
