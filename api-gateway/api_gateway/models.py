@@ -120,7 +120,7 @@ class Notification(Base):
         # For the list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
         Index("ix_notifications_user_id_id", "user_id", "id"),
         Index("ix_notifications_caller_id", "caller", "id"),
-        Index("ix_notifications_status_id", "status", "id"),
+        Index("ix_notifications_status_id_channel", "status", "id", postgresql_include=["notification_type"]),
         Index("ix_notifications_notification_type_id", "notification_type", "id"),
         Index("ix_notifications_template_code_id", "template_code", "id"),
         Index("ix_notifications_request_id", "request_id"),

@@ -32,7 +32,7 @@ from chassis.postgres.retention import RetentionStep
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent, first_id_of
 from contracts.status import Status
-from testkit.plans import read_whole, recorded
+from testkit.plans import planned, read_whole, recorded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 USER = UUID(int=3)
@@ -177,6 +177,15 @@ async def test_nothing_reads_a_large_table_whole(large: Database) -> None:
                 await reading.count_before(connection, replace(wanted, cursor=IDS[10]))
         for statement in statements:
             assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
+
+
+async def test_the_failures_of_a_channel_before_a_page_are_counted_in_the_index_alone(large: Database) -> None:
+    wanted = replace(LISTS["dead letters of a channel"], cursor=_id(ROWS // 2))
+    async with large.begin() as connection:
+        with recorded(connection) as statements:
+            await reading.count_before(connection, wanted)
+        [scan] = [node for node in await planned(connection, statements) if "Index Name" in node]
+    assert (scan["Node Type"], scan["Index Name"]) == ("Index Only Scan", "ix_notifications_status_id_channel")
 
 
 async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_young(database: Database) -> None:

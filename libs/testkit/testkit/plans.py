@@ -26,16 +26,22 @@ def recorded(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
 
 
 async def read_whole(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> set[str]:
-    """The tables that these statements would scan completely, with the plans for large tables.
+    """The tables that these statements would scan completely, with the plans for large tables."""
+    found = await planned(connection, statements)
+    return {node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"}
+
+
+async def planned(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> list[Plan]:
+    """The nodes of the statements' plans.
 
     A prepared statement gets a generic plan after a few uses. This asks for a custom plan.
     """
     await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
-    tables: set[str] = set()
+    nodes: list[Plan] = []
     for statement, parameters in statements:
         plan = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
-        tables |= {node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"}
-    return tables
+        nodes += _nodes(plan[0]["Plan"])
+    return nodes
 
 
 def _nodes(plan: Plan) -> Iterator[Plan]:
