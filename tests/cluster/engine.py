@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
-from tests.compose.project import ROOT, compose, run, until
+from tests.compose.project import ROOT, CommandFailed, compose, run, until
 
 PROJECT = "notification-cluster"
 FILES = "docker-compose.yml:deploy/cluster/docker-compose.yml:tests/cluster/providers.yml"
@@ -125,21 +125,20 @@ def sql(node: str, statement: str, database: str = "postgres") -> str:
 
 
 def primary() -> str:
-    """The node that takes writes."""
+    """The node that takes writes; empty while none does."""
     for node in POSTGRES:
         try:
             if sql(node, "SELECT pg_is_in_recovery()") == "f":
                 return node
-        except SystemExit:  # it does not run
+        except CommandFailed:  # it does not run
             continue
-    raise SystemExit("no PostgreSQL is a primary")
+    return ""
 
 
 def standbys() -> list[str]:
-    try:
-        return sql(primary(), "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'").splitlines()
-    except SystemExit:
-        return []
+    node = primary()
+    wanted = "SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'"
+    return sql(node, wanted).splitlines() if node else []
 
 
 def ambiguous() -> dict[str, int]:
@@ -157,8 +156,8 @@ def whole(node: str) -> bool:
     """Whether this node of RabbitMQ sees all three run."""
     try:
         answer = run("docker", "exec", one(node), "bash", "-c", ASK_NODES, _login())
-        nodes = json.loads(answer.partition("\r\n\r\n")[2])
-    except (SystemExit, ValueError):  # it does not run, or not yet
+        nodes = json.loads(answer.partition("\n\n")[2])
+    except (CommandFailed, ValueError):  # it does not run, or not yet
         return False
     return [found.get("running") for found in nodes] == [True] * len(RABBITMQ)
 

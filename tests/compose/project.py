@@ -19,11 +19,15 @@ print(urlopen(Request("http://127.0.0.1:" + environ["PORT"] + "/metrics", header
 """
 
 
+class CommandFailed(SystemExit):
+    """Ends the program with what the command said, unless somebody expects it."""
+
+
 def run(*command: str, given: str | None = None) -> str:
-    """What the command printed. Ends the drill with what it said when it fails."""
+    """What the command printed. Raises CommandFailed."""
     done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+        raise CommandFailed(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return done.stdout.strip()
 
 
