@@ -152,7 +152,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=220, help="notifications a second that the clients post")
     parser.add_argument("--only", default="", help="only faults whose name has this word")
-    parser.add_argument("--previous", help="the commit that is upgraded; by default the one before the newest migration")
+    parser.add_argument(
+        "--previous", help="the commit that is upgraded; by default the one before the newest migration"
+    )
     options = parser.parse_args()
     run("docker", "version", "--format", "{{.Server.Version}}")  # compose's own words about a missing engine are long
     with running_providers() as providers:

@@ -112,7 +112,15 @@ def build_release(commit: str, tag: str) -> None:
         run("tar", "-xf", str(archive), "-C", str(folder))
         for service in SERVICES:
             image = IMAGES.get(service, service)
-            run("docker", "build", "-t", f"notification/{image}:{tag}", "-f", f"{folder}/{image}/Dockerfile", str(folder))
+            run(
+                "docker",
+                "build",
+                "-t",
+                f"notification/{image}:{tag}",
+                "-f",
+                f"{folder}/{image}/Dockerfile",
+                str(folder),
+            )
 
 
 def previous_release() -> str:
@@ -174,5 +182,7 @@ def _listed(service: str) -> list[tuple[str, str]]:
     labels = (f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service={service}")
     filters = chain.from_iterable(("--filter", f"label={label}") for label in labels)
     lines = run("docker", "ps", "-a", *filters, "--format", LISTED).splitlines()
-    found = sorted((int(number), container, state) for number, container, state in (line.split(" ", 2) for line in lines))
+    found = sorted(
+        (int(number), container, state) for number, container, state in (line.split(" ", 2) for line in lines)
+    )
     return [(container, state) for _, container, state in found]

@@ -49,8 +49,7 @@ def _form(
         title=f"Change {user.name}",
         status=200 if refused is None else 422,
         user=user,
-        name=name,
-        email=email,
+        fields={"name": name, "email": email},
         problem="" if refused is None else refused.message,
         problems=() if refused is None else refused.problems,
     )

@@ -75,7 +75,9 @@ def in_layout(source: str, load: Callable[[str], str]) -> str:
     names: list[str] = []
     while name := documents[-1].layout:
         if name in names:
-            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {include_cycle(names, name)}")
+            raise TemplateError(
+                "template_syntax", f"the layout '{name}' is its own layout: {include_cycle(names, name)}"
+            )
         if len(names) == MAX_LAYOUTS:
             raise TemplateError("template_limit", f"more than {MAX_LAYOUTS} layouts in one another")
         names.append(name)
