@@ -88,7 +88,7 @@ class Suppression(AnswerModel):
     masked: str
     reason: str
     origin: str
-    notification_id: str | None
+    notification_id: str | None = None
     created_at: datetime
 
 
