@@ -1,5 +1,5 @@
-"""Compiles and renders in threads, because a template at its limits takes a quarter of a second. Callers' requests wait for
-their turn (`dependencies.renders`).
+"""Compiles and renders in threads, because a template at all limits takes 1.5 s to compile (`compile_template`). Callers'
+requests wait for their turn (`dependencies.renders`).
 """
 
 import asyncio
