@@ -85,5 +85,5 @@ VersionNumberInPath = Annotated[VersionNumber, Path()]
 
 may_read = Depends(require("templates:read"))
 may_write = Depends(_may_write)
-# For routes that compile or render: a template at all limits takes 1.5 s to compile (`compile_template`).
+# For routes that compile or render: a template at all limits takes 6 s to compile (`compile_template`).
 renders = Depends(_render_budget, scope="function")

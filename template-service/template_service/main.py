@@ -29,7 +29,7 @@ from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
 
 COMPLETE_SECONDS = 300.0
-RENDERS_WAITING = 10  # per caller; at most three seconds of waiting if every template takes its maximum
+RENDERS_WAITING = 10  # per caller; a minute of waiting if each template is at all limits (6 s)
 SYSTEM_TEMPLATES_SECONDS = 30.0
 
 DESCRIPTION = ServiceDescription(

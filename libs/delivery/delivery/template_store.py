@@ -52,7 +52,7 @@ class TemplateStore:
         return await self._fetches.run(ref, lambda: self._fetch(ref))  # a campaign's messages arrive together
 
     async def _fetch(self, ref: TemplateRef) -> StoredTemplate:
-        # In a thread: a template at all limits takes 1.5 s to compile (`compile_template`).
+        # In a thread: a template at all limits takes 6 s to compile (`compile_template`).
         info = _info(await self._loads.submit(ref))
         stored = StoredTemplate(await asyncio.to_thread(compile_template, _source(info)), info.purpose, info.sender)
         self._compiled.put(ref, stored)

@@ -144,8 +144,9 @@ PUSH_PARTS = ("title", "body", "image", "link")
 def compile_template(source: TemplateSource) -> CompiledTemplate:
     """Checks every part and prepares it for rendering. Raises TemplateError with the part's name.
 
-    The cost is bounded: a template at all limits takes 1.5 s, an ordinary one 10 ms. Services therefore compile callers'
-    templates outside the event loop, and workers cache the result.
+    The cost is bounded: a part at all limits takes up to 0.8 s of CPU, a template with all seven parts 6 s, an ordinary one
+    10 ms. That includes a first rendering without variables. Services therefore compile callers' templates outside the event
+    loop, and workers cache the result.
     """
     schemes = frozenset(source.link_schemes)
     sources = {name: getattr(source, name) for name in EMAIL_PARTS + PUSH_PARTS}

@@ -1,4 +1,4 @@
-"""Compiles and renders in threads, because a template at all limits takes 1.5 s to compile (`compile_template`). Callers'
+"""Compiles and renders in threads, because a template at all limits takes 6 s to compile (`compile_template`). Callers'
 requests wait for their turn (`dependencies.renders`).
 """
 
