@@ -21,7 +21,7 @@ FORMS = (
     "/suppressions/add", "/suppressions/import", f"/suppressions/{'0' * 64}/remove", "/applications/new",
     *(f"/applications/{uuid4()}/{what}" for what in ("change", "disable", "enable", "delete", "keys/new")),
     *(f"/applications/{uuid4()}/keys/{uuid4()}/{what}" for what in ("replace", "revoke")),
-    *(f"/users/{uuid4()}/{what}" for what in ("export", "erase", "disable", "enable", f"devices/{uuid4()}/remove")),
+    *(f"/users/{uuid4()}/{what}" for what in ("change", "export", "erase", "disable", "enable", f"devices/{uuid4()}/remove")),
     "/template-preview", "/template-frame", "/new-template", "/templates/welcome_email/languages",
     "/templates/welcome_email/edit", "/templates/welcome_email/activate", "/templates/welcome_email/test",
 )  # fmt: skip

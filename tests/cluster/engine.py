@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import secrets
 import tempfile
 from collections.abc import Mapping
 from itertools import chain
@@ -35,7 +34,6 @@ def use(environment: Mapping[str, str]) -> None:
         COMPOSE_FILE=FILES,
         COMPOSE_PROJECT_NAME=PROJECT,
         GATEWAY_PORT="127.0.0.1:0",  # two gateways; callers come through the balancer
-        RABBITMQ_ERLANG_COOKIE=secrets.token_hex(16),
         **environment,
     )
     use_images(RELEASE)

@@ -26,7 +26,9 @@ READ_BY_COMPOSE = {
     "EMAIL_SERVICE_RABBITMQ_PASSWORD",
     "PUSH_SERVICE_RABBITMQ_PASSWORD",
     "GRAFANA_PASSWORD",
+    "RABBITMQ_ERLANG_COOKIE",
     "GATEWAY_PORT",
+    "BALANCER_PORT",
     "CONSOLE_PORT",
     "IMAGE_PREFIX",
     "IMAGE_TAG",
@@ -47,7 +49,12 @@ def test_the_example_names_every_setting_and_nothing_else() -> None:
 
 def test_every_variable_that_compose_interpolates_is_in_the_example() -> None:
     example = (ROOT / ".env.example").read_text()
-    for name in ("docker-compose.yml", "docker-compose.override.yml", "deploy/compose/production.yml"):
+    for name in (
+        "docker-compose.yml",
+        "docker-compose.override.yml",
+        "deploy/compose/production.yml",
+        "deploy/cluster/docker-compose.yml",
+    ):
         for variable in re.findall(r"\$\{(\w+)", (ROOT / name).read_text()):
             assert re.search(rf"^(# )?{variable}=", example, re.MULTILINE), variable
 
