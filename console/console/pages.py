@@ -47,7 +47,7 @@ SECTIONS = (
     Entry("system", "System", administration=True),
 )
 NOTICES = {
-    "unsuppressed": "Mail is sent to this address again.",
+    "unsuppressed": "The address is off the suppression list. The next notification to it is sent.",
     "application-created": "The application is made. It needs a key before it can send.",
     "application-changed": "The application is changed. All services follow within seconds.",
     "application-disabled": "The application is disabled. Its keys are refused.",

@@ -54,8 +54,8 @@ async def test_a_contact_is_found_by_the_applications_own_id(visitor: Browser, s
 
 async def test_nobody_and_nothing_are_said_with_what_to_do(admin: Browser) -> None:
     nobody = (await admin.open("/notifications?q=nobody@example.com")).text
-    assert "Nothing was sent to this address" in nobody
-    assert "No user has it, and no request named it" in nobody
+    assert "Nothing found for this address" in nobody
+    assert "No user has it now, and no request named it" in nobody
     assert "This is no e-mail address" in (await admin.open("/notifications?q=a@b")).text
     assert "See what was sent to it" in (await admin.open("/users?q=nobody@example.com")).text
     assert "Clear the search" in (await admin.open(f"/notifications?q={uuid4()}")).text

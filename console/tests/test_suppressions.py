@@ -36,7 +36,7 @@ async def test_addresses_are_added_found_explained_and_removed(admin: Browser, s
     assert "Do it only if they ask for it" in page
     removed = await admin.submit(led.headers["location"], f"{led.headers['location']}/remove")
     assert removed.headers["location"] == "/suppressions?done=unsuppressed"
-    assert "Mail is sent to this address again." in (await admin.open(removed.headers["location"])).text
+    assert "The address is off the suppression list." in (await admin.open(removed.headers["location"])).text
     assert "Not suppressed" in (await admin.open(f"/suppressions?q={one}")).text
     assert "Not suppressed" in (await admin.open(f"/suppressions?q={fingerprint(one)}")).text
     assert system.call("GET", f"/suppressions/{fingerprint(other)}")["reason"] == "complained"

@@ -7,6 +7,7 @@ from tests.visiting import Browser, System
 
 async def test_a_wrong_address_is_corrected(admin: Browser, system: System) -> None:
     user, other = system.user("Grace Hopper"), system.user()
+    sent = system.send(user["id"], system.template())["notification_id"]
     page, right = f"/users/{user['id']}", f"{uuid4().hex}@example.com"
     path = f"{page}/change"
     assert path in (await admin.open(page)).text
@@ -15,6 +16,7 @@ async def test_a_wrong_address_is_corrected(admin: Browser, system: System) -> N
     assert done.headers["location"] == f"{page}?done=user-changed"
     changed = system.call("GET", page)
     assert (changed["name"], changed["email"]) == ("Grace", right)
+    assert f"{user['email'][0]}***@example.com; now {right}" in (await admin.open(f"/notifications/{sent}")).text
     for wrong, said in (("nobody", "email"), (other["email"], "address")):
         refused = await admin.submit(path, path, name="Grace", email=wrong)
         assert refused.status_code == 422

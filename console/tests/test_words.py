@@ -165,8 +165,16 @@ def test_a_suppressed_address_says_which_of_the_reasons_it_was(reason: str, orig
     assert todo in said.todo
 
 
+def test_what_is_on_the_list_since_then_does_not_explain_an_earlier_mail() -> None:
+    n = detail("suppressed", error="address_suppressed")
+    later = ENTRY.model_copy(update={"created_at": n.updated_at + timedelta(hours=1)})
+    said = verdict_on(n, Known(list_check=ListCheck(known=True, suppressed=later))).headline
+    assert said == "No. The address was on the suppression list then. It was removed, and put there again later."
+
+
 def test_a_suppressed_address_that_is_free_now_says_so() -> None:
     n, free = detail("suppressed", error="address_suppressed"), ListCheck(known=True)
+    assert verdict_on(n, Known(list_check=free)).headline == "No. The address was on the suppression list."
     assert "not on the list any more" in verdict_on(n, Known(list_check=free)).todo
     assert "another address now" in verdict_on(n, Known(list_check=free, moved=True)).todo
 

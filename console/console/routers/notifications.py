@@ -73,6 +73,7 @@ async def one(visitor: Reading, thing_id: ThingId) -> Response:
         "notifications",
         title=f"{n.template_code}, {n.status}",
         user=known.user,
+        moved=known.moved,
         **_live(n, known),
         may_cancel=may and n.status == "pending",
         retry=retry_of(n, known).value if may else Retry.NOT.value,
@@ -220,7 +221,7 @@ def _empty_search(wanted: Wanted, found: Found, visitor: Visitor) -> Empty:
     title, text = "Nothing found", "No notification fits all of this."
     match kind_of(wanted.q):
         case Kind.ADDRESS if not wanted.is_filtered:
-            title, text = "Nothing was sent to this address", _nothing_sent(found, visitor)
+            title, text = "Nothing found for this address", _nothing_sent(found, visitor)
         case Kind.NAME:
             text = NO_SUCH_NAME
     return Empty(title, text, "/notifications", "Clear the search")
@@ -231,7 +232,10 @@ def _nothing_sent(found: Found, visitor: Visitor) -> str:
         return "A user has it, and no notification that you may see went to it."
     if visitor.person.role == "key" and not visitor.person.may("users"):
         return "Your application named it in no request. What went to users is found by it with the scope users:read."
-    return "No user has it, and no request named it. An address has to be complete."
+    return (
+        "No user has it now, and no request named it. What went to a user who had it before is found by the address that the "
+        "user has now. An address has to be complete."
+    )
 
 
 def _look_longer(wanted: Wanted, title: str, text: str) -> Empty:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import Enum
 
 from console.services.advice import OTHERWISE, Advice, advice_of_kind, advice_on
 from console.services.mail_codes import mail_code
 from console.services.suppressing import NOT_ASKED, ListCheck, cause_of
 from console.services.words import tone, words
-from notifications import Hold, NotificationDetail, User
+from notifications import Hold, NotificationDetail, Suppression, User
 
+CLOCKS_DIFFER = timedelta(minutes=1)  # at most, between the gateway's database and the e-mail service's
 TAKER = {"email": "our mail server", "push": "the push service"}
 
 
@@ -93,12 +95,21 @@ def _advice(n: NotificationDetail, known: Known) -> Advice:
 def _meaning(n: NotificationDetail, advice: Advice, known: Known) -> str:
     if n.error and advice is OTHERWISE:
         return f"The reason is “{words(n.error)}”."
-    if n.error == "address_suppressed" and known.list_check.suppressed:
-        return f"The address is on the suppression list: {cause_of(known.list_check.suppressed)}."
+    if n.error == "address_suppressed" and known.list_check.known:
+        return _why_suppressed(n, known.list_check.suppressed)
     code = mail_code(n.error_detail)
     if n.error == "bounced" and code and code.kind != "unclear":
         return f"The mail came back: {code.words}."
     return advice.meaning
+
+
+def _why_suppressed(n: NotificationDetail, entry: Suppression | None) -> str:
+    """`entry`: of the list as it is now. One that was made after this notification's end does not explain it."""
+    if entry is None:
+        return "The address was on the suppression list."
+    if entry.created_at > (n.ended_at or n.updated_at) + CLOCKS_DIFFER:
+        return "The address was on the suppression list then. It was removed, and put there again later."
+    return f"The address is on the suppression list: {cause_of(entry)}."
 
 
 def _todo(n: NotificationDetail, advice: Advice, known: Known) -> str:
