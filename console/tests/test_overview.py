@@ -51,8 +51,8 @@ def test_the_balance_is_a_sentence(found: Statistics, sentence: str) -> None:
 
 @pytest.mark.parametrize(
     ("sent", "of", "shown"),
-    [(0, 0, "0 confirmed"), (1, 3, "33.3 %, 0 confirmed"), (9_999, 10_000, "> 99.9 %, 0 confirmed"),
-     (1, 10_000, "< 0.1 %, 0 confirmed"), (5, 5, "100 %, 0 confirmed")],
+    [(0, 0, "0 delivered"), (1, 3, "33.3 %, 0 delivered"), (9_999, 10_000, "> 99.9 %, 0 delivered"),
+     (1, 10_000, "< 0.1 %, 0 delivered"), (5, 5, "100 %, 0 delivered")],
 )  # fmt: skip
 def test_a_share_never_rounds_a_loss_away(sent: int, of: int, shown: str) -> None:
     tiles = {tile.name: tile for tile in overview_of(figures(of, of, by_status={"sent": sent})).tiles}

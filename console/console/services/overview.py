@@ -84,7 +84,7 @@ def _tiles(found: Statistics) -> list[Tile]:
             name="sent",
             title="Sent",
             value=number(sent),
-            note=_share(sent, accepted, f"{number(delivered)} confirmed"),
+            note=_share(sent, accepted, f"{number(delivered)} delivered"),
         ),
         Tile(
             name="failed",
