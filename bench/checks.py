@@ -29,8 +29,8 @@ def balance(accepted: Iterable[str], arrived: Iterable[str]) -> Balance:
     """Of what was answered with 202 against what the provider took; what nobody asked for counts as a copy."""
     wanted, copies = set(accepted), Counter(arrived)
     twice = sum(number - 1 for key, number in copies.items() if key in wanted)
-    strangers = sum(number for key, number in copies.items() if key not in wanted)
-    return Balance(sum(key not in copies for key in wanted), twice + strangers)
+    unasked = sum(number for key, number in copies.items() if key not in wanted)
+    return Balance(sum(key not in copies for key in wanted), twice + unasked)
 
 
 def delivered(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:

@@ -19,7 +19,7 @@ HASH = "md5(i::text || 'bench')"
 # Version 7: 48 bits of milliseconds, then random ones. Ordered by time, as in production.
 ID = """(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
     || '7' || substr(hash, 1, 3) || '8' || substr(hash, 4, 15))::uuid"""
-HISTORY = "jsonb_build_array(jsonb_build_object('status', 'retrying', 'at', at, 'code', 'smtp_busy', 'attempts', 1))"
+HISTORY = "jsonb_build_array(jsonb_build_object('status', 'retrying', 'at', at, 'code', 'deferred', 'attempts', 1))"
 
 NOTIFICATION: Mapping[str, str] = {
     "id": ID, "caller": "caller", "request_id": "'order-' || i", "correlation_id": "hash", "notification_type": "channel",
