@@ -71,8 +71,8 @@ class DomainThrottle:
         self._waiting = 0
         self._postponed = Counter(
             "deliveries_throttled_total",
-            "Deliveries that were postponed without a call, because their recipient's domain takes less mail now, or as many "
-            "messages as we allow are in flight to it",
+            "Times that a delivery was put off without a call, because its recipient's domain refused mail lately or because "
+            "our own limit of messages in flight to it is reached",
             registry=registry,
         )
         gauge = Gauge(
@@ -226,7 +226,7 @@ class DomainPermit:
                 limit.note_accepted(began=self._began)
             case RetryLater(of_domain=True, after_seconds=requested_pause):
                 if limit.note_refused(self._recipient_key, began=self._began, now=now, requested_pause=requested_pause):
-                    log.info("domain.paused", seconds=round(limit.pause_left(now)), domains=self._throttle.throttled)
+                    log.info("domain.paused", seconds=round(limit.pause_left(now)), throttled=self._throttle.throttled)
 
     def give_back(self) -> None:
         """A second call does nothing."""
