@@ -75,7 +75,7 @@ async def enforce_rate_limit(services: GatewayServices, request: Request, identi
     limiter = services.limits.for_caller(identity)
     if cost > limiter.limit:
         raise BatchExceedsRateLimit(
-            f"The rate limit never allows more than {limiter.limit} notifications at once; send smaller batches"
+            f"The rate limit never allows more than {limiter.limit} notifications at once; send fewer at once"
         )
     decision = await limiter.check(identity.caller, cost)
     put_headers(request.scope, decision.headers())

@@ -91,7 +91,7 @@ def create_fcm_sender(settings: PushSettings) -> Sender:
         )
     account = settings.service_account
     if account is None:
-        log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then push notifications wait")
+        log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then notifications by FCM wait")
         return Unconfigured("FCM_SERVICE_ACCOUNT_FILE")
     http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
     return _fcm_sender(settings, account, http)
