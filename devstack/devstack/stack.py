@@ -76,7 +76,8 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
     """On entry everything is running and the first administrator exists. On exit everything is stopped; the data stays in
     `data`.
 
-    Raises StackError if a port is taken, or `data` is in use or cannot be used; WrongSettings for the environment's.
+    Raises StackError if a port is taken, or `data` is in use or cannot be used; WrongSettings for wrong settings in the
+    environment.
     """
     ports.refuse_taken()
     async with AsyncExitStack() as stack:

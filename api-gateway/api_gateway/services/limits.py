@@ -37,7 +37,7 @@ class CallerLimits:
 
 
 class RecipientLimit:
-    """`limit` notifications for one person per hour. They may come all at once; then the budget refills evenly.
+    """`limit` notifications for one person per hour. They may come all at once; then the limit refills evenly.
 
     If the limit is at least `WIDE`, each process counts a person's first `COUNTED_HERE` by itself, so most calls need no
     Redis. Redis counts the rest. With N processes a person may therefore get up to `COUNTED_HERE` * (N - 1) more than the

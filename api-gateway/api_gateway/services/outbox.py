@@ -42,7 +42,8 @@ class QueuedMarks:
     """Messages that the broker confirmed and that have no applied report yet, in this process.
 
     A mark waits for `moment_seconds`: if the report comes first, the row needs no mark, which saves an UPDATE (ADR 20). A
-    mark is lost only with its process: a relay publishes the row again when its lease ends, and the worker recognises it.
+    mark is lost with its process, by an unexpected error, or when too many wait for the database. Then a relay publishes the
+    row again when its lease ends, and the worker recognises it.
     """
 
     def __init__(self, store: Store, metrics: GatewayMetrics, *, moment_seconds: float) -> None:
@@ -95,7 +96,9 @@ class QueuedMarks:
             self._metrics.count_transitions((channel, Status.QUEUED) for channel in queued)
 
     def _put_off(self, marks: Sequence[QueuedMark]) -> None:
-        """Keeps the marks until the database is up again, as many as fit; otherwise all would be published again."""
+        """Keeps the group until the database is up again, if it fits and this process is not stopping. Otherwise the leases
+        run out, and a relay publishes the rows again.
+        """
         log.warning("outbox.marks_delayed", messages=len(marks))
         if not self._closed and len(self.waiting) + len(marks) <= MAX_WAITING:
             for mark in marks:

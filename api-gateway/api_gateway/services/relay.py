@@ -1,4 +1,4 @@
-"""The relay takes due rows (the lease ran out, `send_at` came, a service was down) and finishes them.
+"""The relay takes due rows (the lease ran out, `send_at` came, a service was down) and publishes, ends, holds or delays them.
 
 Every gateway runs one. Rows are taken with SKIP LOCKED and leased by the database's clock, so two relays never work on the
 same row.

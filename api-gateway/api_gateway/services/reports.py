@@ -57,7 +57,7 @@ class Reports:
         except ValidationError:
             events, unread = [], 1
         for applied in await self._apply_group(events):
-            if applied is not None and applied.queued_at is not None:  # otherwise its queued mark will report it
+            if applied is not None and applied.queued_at is not None:  # otherwise the time of publishing is unknown
                 kind, queued_at = applied.notification_type, applied.queued_at
                 self._watermarks.note_consumed(kind, applied.priority, queued_at, applied.id)
         if unread:

@@ -27,8 +27,8 @@ MAX_USER_QUESTION = 1_000  # a complete batch of users that are in no cache
 
 
 class UserContact(Contract):
-    """A user's contact data and preferences. A contact is notified only by the application that added it, `application_id`.
-    It is NO_APPLICATION if that application was deleted.
+    """Every user's contact data and preferences. `application_id`: set if the user is a contact (glossary), which only the
+    application that added it may notify; NO_APPLICATION if that application was deleted.
     """
 
     id: UUID

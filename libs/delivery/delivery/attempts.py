@@ -187,7 +187,7 @@ class PreparedMessage(Generic[Address, Content]):
         self._admitted.end_preparation()
         self._calls = number
         if isinstance(self._prepared, Rendered):
-            if self._was_suspended():
+            if self._lease_ran_out():
                 self._prepared = ProviderDown("lease_ran_out")
             elif self._attempts.holds.standing_hold(self._message):
                 self._prepared = Postponed("held", after_seconds=HELD_SECONDS, refusing=False)
@@ -246,8 +246,10 @@ class PreparedMessage(Generic[Address, Content]):
             return Expired()
         return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
 
-    def _was_suspended(self) -> bool:
-        """Whether this process was suspended for so long that other workers may count it as dead."""
+    def _lease_ran_out(self) -> bool:
+        """Whether other workers may count this process as dead: since the end of preparing it stood still, or its claim's
+        commit took too long.
+        """
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
     async def _call(

@@ -82,7 +82,8 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDown:
-    """The provider does not work. The message is not the cause, so no attempt is spent.
+    """No attempt was possible, and the message is not the cause: the provider, a service, our database or this process. No
+    attempt is spent.
 
     `elsewhere`: another provider of the channel can take the message now.
     """

@@ -11,7 +11,8 @@ from chassis.redis.pace import Pace
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
 from delivery.worker_holds import HELD_SECONDS
 
-# A provider's share of the messages falls with each message that it did not accept, and recovers with each accepted one.
+# A provider's share of the messages falls when it is down, refuses our account, does not answer or says "not now". It rises
+# with every other answer, a refusal for good too.
 AFTER_FAILURE, AFTER_SUCCESS, LOWEST = 0.8, 0.05, 0.05
 PROVIDER_HELD = "provider_held"  # the code of a delivery that waits for a held provider
 
@@ -121,11 +122,11 @@ class Provider:
             self._ended = asyncio.Event()
 
     def lower_share(self) -> None:
-        """The provider did not accept a message."""
+        """The provider is down, refuses our account, did not answer, or said "not now"."""
         self._health = max(LOWEST, self._health * AFTER_FAILURE)
 
     def raise_share(self) -> None:
-        """The provider answered as expected."""
+        """The provider gave any other answer."""
         self._health = min(1.0, self._health + AFTER_SUCCESS)
 
     async def wait_ready(self) -> None:

@@ -82,7 +82,8 @@ def target_of_attempt(
 class RecipientResolver:
     """The recipient from the user service, cached in memory and Redis.
 
-    The message's own copy is used when the user service is unavailable, or when the recipient is fixed.
+    The message's own copy is used when the user service is unavailable, or when the recipient is fixed: it is named in the
+    notification (`to`), or it is the address of a mail about an account, and no user's current data replaces it.
     """
 
     def __init__(self, users: ServiceClient, redis: Redis) -> None:

@@ -33,7 +33,7 @@ from delivery.throttle import DomainThrottle
 log = structlog.get_logger()
 
 LOST_SECONDS, PAUSE_CONSUMING_SECONDS = 2.0, 0.2
-# How many times deliveries are made due after a release: some may be recorded during the first time.
+# How many times deliveries are made due after a release: some may be recorded while the first pass runs.
 MAKE_DUE_TIMES = 2
 
 
@@ -136,7 +136,7 @@ class Worker:
             await self._leave()
 
     async def _pause_consuming(self, consumers: Sequence[Consumer]) -> int:
-        """Takes no messages while all providers are down or held: they stay in the queues, which keep their order."""
+        """Takes no messages while all providers in use are down or held: they stay in the queues, which keep their order."""
         await self._providers.wait_open()
         for consumer in consumers:
             await consumer.pause()

@@ -31,7 +31,7 @@ _NUMBER_BYTES = 40  # what a literal, `size` and the like print
 
 @dataclass(frozen=True, slots=True)
 class PushSize:
-    """The texts together have at most `literal` bytes, and each value so many times: all written as JSON."""
+    """At most `literal` bytes, plus each variable's size times its number in `values`, all written as JSON."""
 
     literal: int
     values: Mapping[str, int]

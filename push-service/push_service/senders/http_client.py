@@ -115,7 +115,7 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Keeps one connection for every request that may be in progress. Environment variables do not redirect it.
+    """Keeps one connection for every request that may be in progress. Ignores HTTP(S)_PROXY.
 
     The wait for a response ends after `timeout_seconds` of silence. A whole exchange takes at most `connect_seconds`
     longer. `resolver` looks names up; without it the system's does.

@@ -89,8 +89,8 @@ class SmtpSender:
             self.pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
-        """Before the final dot nothing was sent. If the server accepted another mail a moment ago, it works, and this mail
-        spends an attempt. Otherwise the server is down.
+        """Before the final dot nothing was accepted. If the server accepted another mail a moment ago, it works, and a loss
+        after MAIL spends an attempt. Otherwise the server is down.
         """
         detail = f"lost at {loss.phase.name}"
         if loss.phase is Phase.DOT:

@@ -23,11 +23,12 @@ class Batcher(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results`: one result per item, in the same order.
 
     A group holds at most `max_size`, counted by `size`. Two flushes begin at least `pause_seconds` apart, unless a full
-    group is waiting: isolated items are flushed immediately, frequent items are batched. After a small group the pause
-    is shorter, `pause_seconds` × its calls / `ramp_calls`: under light load there is almost none. Up to `at_once` flushes run
-    in parallel, so one hanging flush does not block everything. `urgent` items have their own groups, which wait neither for
-    a pause nor for a flush of other items. If `flush` raises, every `submit` of that group raises the same error. A cancelled
-    `submit` does not remove its item: it may still be written. `close()` first flushes the queued items.
+    group is waiting: isolated items are flushed immediately, frequent items are batched. Only with `ramp_calls` > 1
+    is the pause shorter after a small group, `pause_seconds` × its calls / `ramp_calls`: under light load there is almost
+    none. Up to `at_once` flushes run in parallel, so one hanging flush does not block everything. `urgent` items have their
+    own groups, which wait neither for a pause nor for a flush of other items. If `flush` raises, every `submit` of that group
+    raises the same error. A cancelled `submit` does not remove its item: it may still be written. `close()` first flushes the
+    queued items.
     """
 
     def __init__(

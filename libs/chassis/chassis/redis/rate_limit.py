@@ -15,9 +15,9 @@ from chassis.redis.client import OptionalRedis, RedisUnavailable
 
 # The arithmetic of a rate limit: the generic cell rate algorithm (GCRA), in whole microseconds.
 #
-# A key names who is limited: a caller, a person, an address. For each key one time is stored: when its used quota is free
-# again. The unit is the whole microsecond because the
-# Redis script counts in doubles. Doubles are exact up to 2^53; fractions of a second at today's date are not exact.
+# A key names who is limited: a caller, a person, an address. For each key a single timestamp is stored: when its used
+# quota is free again. The unit is the whole microsecond because the Redis script counts in doubles. Doubles are exact up to
+# 2^53; fractions of a second at today's date are not exact.
 
 
 class RateDecision(NamedTuple):

@@ -1,4 +1,7 @@
-"""The ledger's SQL, for one channel's tables. All clocks are the database's."""
+"""The ledger's SQL, for one channel's tables. All clocks are the database's.
+
+Only workers of the previous release write the state `claimed`.
+"""
 
 from sqlalchemy import TextClause, text
 
