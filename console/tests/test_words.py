@@ -35,7 +35,7 @@ def detail(
     return NotificationDetail.model_construct(
         status=status, timeline=list(timeline), error=error, test=False, provider="smtp", notification_type="email",
         send_at=None, delivery_guarantee=guarantee, error_detail=said, template_code="welcome", recipient=None,
-        notification_id="5",
+        notification_id="5", ended_at=NOON, updated_at=NOON,
     )  # fmt: skip
 
 

@@ -138,7 +138,9 @@ def _otherwise(found: Statistics) -> Tile:
 def _oldest(found: Statistics) -> Tile:
     title, oldest = "Waiting longest", found.oldest_waiting
     if oldest is None:
-        return Tile(name="oldest", title=title, value="–", note="nothing but what is held" if found.held else "nothing waits")
+        return Tile(
+            name="oldest", title=title, value="–", note="nothing but what is held" if found.held else "nothing waits"
+        )
     return Tile(
         name="oldest",
         title=title,
