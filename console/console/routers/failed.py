@@ -56,6 +56,7 @@ async def ask(visitor: Reading, group: Annotated[GroupOf, Query()]) -> Response:
         title="Try again?",
         number=len(fitting(found.rows, group.reason, group.template, group.kind)),
         complete=found.complete,
+        few=FEW,
         advice=advice_of_kind(group.reason, group.kind),
         reason=group.reason,
         channel=group.channel,

@@ -189,7 +189,7 @@ def _held(hold: Hold | None) -> Verdict:
     return Verdict(
         "Not yet. It is held.",
         f"It is held because: {hold.reason}",
-        "People release a hold, or cancel it.",
+        "It goes on when somebody releases the hold.",
         [Link(f"/holds#h-{hold.hold_id}", "Open the hold")],
     )
 
