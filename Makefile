@@ -36,11 +36,11 @@ else
 endif
 
 .PHONY: faults
-faults: $(VENV)/.ready ## Break the system in every way of the list, on real servers of its own; prints the count
+faults: $(VENV)/.ready ## Break the system in every way of the list, on real servers of its own; prints a table of copies
 	@FAULTS=yes $(RUN)/pytest -q tests/faults $(ARGS)
 
 .PHONY: chaos
-chaos: $(VENV)/.ready ## Load while parts are killed at random, then the count; ARGS='--seed 7 --seconds 300 --rate 250'
+chaos: $(VENV)/.ready ## Load while parts are killed at random, then the proof and a count of copies; ARGS='--seed 7 --seconds 300 --rate 250'
 	@$(RUN)/python -m tests.chaos $(ARGS)
 
 .PHONY: soak
@@ -90,7 +90,7 @@ drill: $(VENV)/.ready ## On a Docker engine: bring docker-compose.yml up from no
 	@$(RUN)/python -m tests.compose.drill
 
 .PHONY: cluster
-cluster: $(VENV)/.ready ## Three nodes of everything in containers, broken and upgraded under load: a table; ARGS='--rate 220 --only redis'
+cluster: $(VENV)/.ready ## Three nodes of PostgreSQL and RabbitMQ, two or three of each service, in containers, broken and upgraded under load: a table; ARGS='--rate 220 --only redis'
 	@$(RUN)/python -m tests.cluster $(ARGS)
 
 .PHONY: format

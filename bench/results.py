@@ -43,7 +43,7 @@ class Result:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Flat, as readers of the file expect it. A run that lost or doubled a notification is no result, however fast."""
+        """Flat, as readers of the file expect it. A run that lost or duplicated a notification is no result, however fast."""
         kept = self.balance == Balance(0, 0)
         return {
             "value": round(self.value, 3),

@@ -1,4 +1,4 @@
-"""A database that cannot do something now: every route of every service says 503, never 500, and nothing is lost or doubled.
+"""A database that cannot do something now: every route of every service says 503, never 500; nothing is lost or duplicated.
 
 The whole system on real PostgreSQL, whose databases are altered under it as an operator, a fail-over or a full disk would.
 """

@@ -142,8 +142,8 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings, WebPushSetti
     )
     lost_grace_seconds: float = Field(
         default=60,
-        description="Seconds. An unclaimed message is lost when workers have consumed messages published this much later, or "
-        "its queue has been empty for this long. A larger value finds lost messages later",
+        description="Seconds. A message that no worker has reported on is lost when workers have consumed messages published "
+        "this much later, or its queue has been empty for this long. A larger value finds lost messages later",
         gt=0,
     )
     report_silence_seconds: float = Field(

@@ -25,7 +25,7 @@ def test_a_case_has_every_field_whether_it_has_a_baseline_or_not() -> None:
 
 
 @pytest.mark.parametrize("counted", [Balance(1, 0), Balance(0, 1)])
-def test_what_was_lost_or_doubled_misses_its_target_however_fast(counted: Balance) -> None:
+def test_what_was_lost_or_duplicated_misses_its_target_however_fast(counted: Balance) -> None:
     good = at_least(1000, 700, "rate")
     assert Result(1000, "x/s", target=good).as_json()["met"] is True
     assert Result(1000, "x/s", target=good, balance=counted).as_json()["met"] is False
@@ -64,7 +64,7 @@ def test_numbers_are_shown_with_the_figures_that_matter(value: float | None, sho
     assert number(value) == shown
 
 
-def test_books_count_what_is_missing_doubled_or_strange() -> None:
+def test_books_count_what_is_missing_duplicated_or_strange() -> None:
     assert balance(["a", "b", "c"], ["b", "a", "c"]) == Balance(0, 0)
     assert balance(["a", "b"], ["a"]) == Balance(1, 0)
     assert balance(["a"], ["a", "a", "a"]) == Balance(0, 2)

@@ -21,7 +21,7 @@ class Faults:
             self._worker_killed,
             self._worker_stopped,
             self._worker_frozen,
-            self._neighbour_killed,
+            self._lookup_killed,
             self._rabbitmq_killed,
             self._rabbitmq_frozen,
             self._redis_stopped,
@@ -54,11 +54,12 @@ class Faults:
     def _worker_stopped(self) -> str:
         return self._process(WORKERS, signal.SIGTERM, "stopped")
 
-    def _neighbour_killed(self) -> str:
+    def _lookup_killed(self) -> str:
+        """A service that the gateway and the workers look users or templates up in."""
         return self._process(("user-service", "template-service"), signal.SIGKILL, "killed")
 
     def _worker_frozen(self) -> str:
-        """Longer than a dead worker's silence: what it had is taken over, and then it wakes up."""
+        """Often longer than a dead worker's silence: then what it had is taken over, and it wakes up."""
         name = self._dice.choice(WORKERS)
         self._lab.freeze(name)
         seconds = self._lasts(longest=8)

@@ -17,7 +17,8 @@ BATCH = 20
 class Clients:
     """`threads` clients that together post `rate` notifications a second, in batches of 20, to `users` in turn.
 
-    A batch that was not answered is posted again, to any gateway, under the same request ids: as a careful client does.
+    A batch that was not answered, or answered with 5xx, is posted again, to any gateway, under the same request ids: as a
+    careful client does.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class Clients:
         self._seeds = itertools.count()
         self.accepted: list[str] = []
         self.refused: list[str] = []
-        self.unanswered = 0
+        self.posted_again = 0
         self._threads = [threading.Thread(target=self._post_on, daemon=True) for _ in range(threads)]
 
     def start(self) -> None:
@@ -49,7 +50,7 @@ class Clients:
         due = time.monotonic()
         with httpx2.Client(headers=self._headers, timeout=10, trust_env=False) as http:
             while not self._ended.is_set():
-                self._deliver(http, [self._item(dice) for _ in range(BATCH)], dice)
+                self._post(http, [self._item(dice) for _ in range(BATCH)], dice)
                 due = max(due + self._pause, time.monotonic() - 5)  # what was missed is made up for, up to five seconds
                 self._ended.wait(max(0.0, due - time.monotonic()))
 
@@ -63,7 +64,7 @@ class Clients:
             "variables": {"name": "Ada", "link": "https://example.com/x"},
         }
 
-    def _deliver(self, http: httpx2.Client, items: Sequence[dict[str, object]], dice: random.Random) -> None:
+    def _post(self, http: httpx2.Client, items: Sequence[dict[str, object]], dice: random.Random) -> None:
         while True:
             try:
                 answer = http.post(
@@ -74,7 +75,7 @@ class Clients:
             if answer is not None and answer.status_code < 500:
                 break
             with self._lock:
-                self.unanswered += 1
+                self.posted_again += 1
             pause(dice.uniform(0.1, 0.5))
         results = answer.json()["data"]["results"]
         with self._lock:

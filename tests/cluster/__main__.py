@@ -1,4 +1,5 @@
-"""`make cluster`: three nodes of everything from nothing; upgraded, killed and cut off under load; each time the count.
+"""`make cluster`: three nodes of PostgreSQL and RabbitMQ, and two or three of each service, made from nothing; upgraded,
+killed and cut off under load; each time the proof, and a count of copies.
 
 Needs a Docker engine and a .env (`make env`). It removes what an earlier run left, and leaves the cluster running.
 """
@@ -12,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 from chassis.server.commands import plain_end
 from testkit.eventually import pause
-from tests.cluster import engine
-from tests.cluster.engine import NUMBERS, POSTGRES, PREVIOUS, RABBITMQ, RELEASE, one
+from tests.cluster import containers
+from tests.cluster.containers import NUMBERS, POSTGRES, PREVIOUS, RABBITMQ, RELEASE, one
 from tests.cluster.measure import HEAD, Load, Row, measured
 from tests.cluster.providers import Providers, running_providers
 from tests.compose.api import GATEWAY, Api, call
@@ -32,10 +33,10 @@ Fault = tuple[str, Callable[[], None]]
 def killed(service: str, number: int = 0) -> Fault:
     def happens() -> None:
         container = one(service, number)
-        engine.kill(container)
+        containers.kill(container)
         pause(AWAY_SECONDS)
-        engine.start(container)
-        engine.all_well()
+        containers.start(container)
+        containers.all_well()
 
     return f"{service} killed" if NUMBERS[
         service
@@ -45,10 +46,10 @@ def killed(service: str, number: int = 0) -> Fault:
 def cut_off(service: str) -> Fault:
     def happens() -> None:
         container = one(service)
-        engine.cut_off(container)
+        containers.cut_off(container)
         pause(AWAY_SECONDS)
-        engine.connect(container, service)
-        engine.all_well()
+        containers.connect(container, service)
+        containers.all_well()
 
     return f"{service} cut off from the network", happens
 
@@ -57,36 +58,40 @@ def primary_killed() -> Fault:
     """Its standby takes over by itself; when the old primary comes back, it is a standby."""
 
     def happens() -> None:
-        old = engine.primary()
-        engine.kill(one(old))
-        until(lambda: engine.primary() not in {"", old}, "another primary", 60)
+        old = containers.primary()
+        containers.kill(one(old))
+        until(lambda: containers.primary() not in {"", old}, "another primary", 60)
         pause(AWAY_SECONDS)
-        engine.start(one(old))
-        engine.all_well()
+        containers.start(one(old))
+        containers.all_well()
 
     return "PostgreSQL's primary killed", happens
 
 
 def primary_cut_off() -> Fault:
     def happens() -> None:
-        old = engine.primary()
-        engine.cut_off(one(old))
+        old = containers.primary()
+        containers.cut_off(one(old))
         others = [node for node in POSTGRES if node != old]
-        until(lambda: "f" in [engine.sql(node, "SELECT pg_is_in_recovery()") for node in others], "another primary", 60)
+        until(
+            lambda: "f" in [containers.sql(node, "SELECT pg_is_in_recovery()") for node in others],
+            "another primary",
+            60,
+        )
         pause(AWAY_SECONDS)
-        engine.connect(one(old), old)
-        engine.all_well()
+        containers.connect(one(old), old)
+        containers.all_well()
 
     return "PostgreSQL's primary cut off", happens
 
 
 def standby_killed() -> Fault:
     def happens() -> None:
-        container = one(next(node for node in POSTGRES if node != engine.primary()))
-        engine.kill(container)
+        container = one(next(node for node in POSTGRES if node != containers.primary()))
+        containers.kill(container)
         pause(AWAY_SECONDS)
-        engine.start(container)
-        engine.all_well()
+        containers.start(container)
+        containers.all_well()
 
     return "PostgreSQL's standby killed", happens
 
@@ -95,11 +100,11 @@ def rolling_restart() -> Fault:
     """Every container, one after the other, each when all of its kind are well again."""
 
     def happens() -> None:
-        for service in engine.NUMBERS:
-            for container in engine.containers(service):
-                engine.restart(container)
-                until(lambda name=service: engine.well(name), f"{service} healthy")
-        engine.all_well()
+        for service in containers.NUMBERS:
+            for container in containers.of(service):
+                containers.restart(container)
+                until(lambda name=service: containers.well(name), f"{service} healthy")
+        containers.all_well()
 
     return "rolling restart of everything", happens
 
@@ -108,13 +113,13 @@ def upgrade() -> Fault:
     """As docs/operations/upgrading.md says: the migrations, then each container."""
 
     def happens() -> None:
-        engine.use_images(RELEASE)
-        for service in engine.SERVICES:
-            engine.migrate(service)
-        for service in engine.SERVICES:
-            for container in engine.containers(service):
-                engine.replace(container, service)
-                until(lambda name=service: engine.well(name), f"{service} healthy")
+        containers.use_images(RELEASE)
+        for service in containers.SERVICES:
+            containers.migrate(service)
+        for service in containers.SERVICES:
+            for container in containers.of(service):
+                containers.replace(container, service)
+                until(lambda name=service: containers.well(name), f"{service} healthy")
 
     return UPGRADE, happens
 
@@ -133,10 +138,10 @@ def faults() -> Iterator[Fault]:
     yield rolling_restart()
 
 
-def session(rate: float, providers: Providers) -> Load:
+def prepared_load(rate: float, providers: Providers) -> Load:
     password, email = secrets.token_urlsafe(16), f"admin-{secrets.token_hex(4)}@example.com"
     command = ("python", "-m", "user_service", "create-admin", "--email", email, "--password-stdin")
-    run("docker", "exec", "-i", engine.one("user-service"), *command, given=f"{password}\n")
+    run("docker", "exec", "-i", containers.one("user-service"), *command, given=f"{password}\n")
     api = Api(email, password)
     answer = call("POST", f"{GATEWAY}/api/v1/auth/login", {"email": email, "password": password})
     api.post("templates/", TEMPLATE)
@@ -158,15 +163,15 @@ def main() -> int:
     options = parser.parse_args()
     run("docker", "version", "--format", "{{.Server.Version}}")  # compose's own words about a missing engine are long
     with running_providers() as providers:
-        engine.use(providers.environment)
+        containers.use(providers.environment)
         compose("down", "-v", "--remove-orphans")
         compose("build")
         wanted = [fault for fault in faults() if options.only.lower() in fault[0].lower()]
         if UPGRADE in dict(wanted):
-            engine.build_release(options.previous or engine.previous_release(), PREVIOUS)
-            engine.use_images(PREVIOUS)
-        engine.up()
-        load = session(options.rate, providers)
+            containers.build_release(options.previous or containers.previous_release(), PREVIOUS)
+            containers.use_images(PREVIOUS)
+        containers.up()
+        load = prepared_load(options.rate, providers)
         rows: list[Row] = []
         print(HEAD, flush=True)
         for name, happens in wanted:

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from testkit.eventually import pause
 from tests.chaos.load import Clients
-from tests.cluster import engine
+from tests.cluster import containers
 from tests.cluster.providers import Providers
 from tests.compose.api import GATEWAY, Api
 from tests.compose.project import until
@@ -22,30 +22,32 @@ EVERY_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`doubled`: copies that no ledger had recorded as possible. Pauses in seconds, the longest one each."""
+    """`taken`: notifications that a provider has taken. `duplicated`: copies that no ledger had recorded as possible.
+    `explained`: notifications with more than one copy, none of them `duplicated`. Pauses in seconds.
+    """
 
     fault: str
     accepted: int
-    delivered: int
-    doubled: int
-    in_doubt: int
+    taken: int
+    duplicated: int
+    explained: int
     lost: int
-    accepting: float
-    delivering: float
+    longest_pause_accepting: float
+    longest_pause_delivering: float
 
     @property
     def good(self) -> bool:
-        return not (self.lost or self.doubled)
+        return not (self.lost or self.duplicated)
 
     def __str__(self) -> str:
         return (
-            f"{self.fault:<44} {self.accepted:>8} {self.delivered:>9} {self.doubled:>7} {self.in_doubt:>8} {self.lost:>4} "
-            f"{self.accepting:>9.1f} {self.delivering:>10.1f}"
+            f"{self.fault:<44} {self.accepted:>8} {self.taken:>8} {self.duplicated:>10} {self.explained:>9} {self.lost:>4} "
+            f"{self.longest_pause_accepting:>9.1f} {self.longest_pause_delivering:>10.1f}"
         )
 
 
 HEAD = (
-    f"{'fault':<44} {'accepted':>8} {'delivered':>9} {'doubled':>7} {'in doubt':>8} {'lost':>4} {'accepting':>9} "
+    f"{'fault':<44} {'accepted':>8} {'taken':>8} {'duplicated':>10} {'explained':>9} {'lost':>4} {'accepting':>9} "
     f"{'delivering':>10}"
 )
 
@@ -73,21 +75,21 @@ def measured(load: Load, fault: str, happens: Callable[[], None]) -> Row:
     pause(AFTER_SECONDS)
     longest = accepting.end()
     clients.end()
-    until(lambda: _all_ended(load.api), f"{fault}: everything delivered")
+    until(lambda: _all_ended(load.api), f"{fault}: everything ended")
     report = load.api.reconcile()
     if report["unaccounted"] or clients.refused:
         raise SystemExit(f"{fault}: {report['unaccounted']} unaccounted, refused: {clients.refused[:5]}")
     taken = load.providers.taken()
-    copies, doubts = Counter(name for _, name in taken), engine.ambiguous()
+    copies, possible = Counter(name for _, name in taken), containers.ambiguous()
     return Row(
         fault,
         accepted=len(clients.accepted),
-        delivered=sum(name in copies for name in clients.accepted),
-        doubled=sum(max(0, copies[name] - 1 - doubts.get(name, 0)) for name in clients.accepted),
-        in_doubt=sum(copies[name] > 1 and name in doubts for name in clients.accepted),
+        taken=sum(name in copies for name in clients.accepted),
+        duplicated=sum(max(0, copies[name] - 1 - possible.get(name, 0)) for name in clients.accepted),
+        explained=sum(1 < copies[name] <= 1 + possible.get(name, 0) for name in clients.accepted),
         lost=sum(name not in copies for name in clients.accepted),
-        accepting=longest,
-        delivering=longest_gap(at for at, _ in taken),
+        longest_pause_accepting=longest,
+        longest_pause_delivering=longest_gap(at for at, _ in taken),
     )
 
 

@@ -89,7 +89,7 @@ def shared_between_workers(session: Session) -> None:
 
 
 def nothing_lost(session: Session, what: str, *fault: str) -> None:
-    """Load, the fault in the middle of it, then the count: what was accepted is in the sink, once each.
+    """Load, the fault in the middle of it, then a count of copies: what was accepted is in the sink, once each.
 
     Only a worker that was killed between the server's answer and its own note of it may have sent one mail again.
     """
@@ -101,7 +101,7 @@ def nothing_lost(session: Session, what: str, *fault: str) -> None:
     compose("up", "-d", "--scale", f"email-worker={WORKERS}")
     until(lambda: all_healthy("rabbitmq") and all_healthy("email-worker", WORKERS), "healthy again")
     accepted = load.end()
-    until(lambda: session.gateway.unfinished() == 0, "everything delivered")
+    until(lambda: session.gateway.unfinished() == 0, "everything ended")
     report, again = session.gateway.reconcile(), api.mails() - before - accepted
     say(
         f"{what} under load",

@@ -159,12 +159,12 @@ class Lab:
         ids: Iterable[str],
         *,
         ambiguous: Iterable[str] = (),
-        undelivered: Iterable[str] = (),
+        not_taken: Iterable[str] = (),
         seconds: float = WAIT_SECONDS,
     ) -> checks.Row:
-        """Waits until all have ended, counts them into the table, and holds the promise: none lost, none doubled."""
+        """Waits until all have ended, counts them into the table, and holds the promise: none lost, none duplicated."""
         statuses = self.until_ended(ids, seconds)
-        row = checks.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, undelivered=undelivered)
+        row = checks.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, not_taken=not_taken)
         assert (row.lost, row.duplicated) == (0, 0), row
         self.reconcile()
         return row

@@ -116,7 +116,7 @@ def test_37_devices_that_die_one_after_the_other(lab: Lab) -> None:
         user = lab.user(push_token=f"dying-1-{uuid4().hex}")
         lab.system.call("POST", f"/users/{user}/push-tokens", {"token": f"late-unregistered-4-{uuid4().hex}"})
         names.append(lab.system.send("push", user))
-    lab.prove(37, "two devices die one after the other", names, undelivered=names)
+    lab.prove(37, "two devices die one after the other", names, not_taken=names)
     assert [lab.status(name) for name in names] == ["failed"] * 3
 
 

@@ -50,7 +50,7 @@ def test_21_refused_for_now_and_refused_for_good(lab: Lab) -> None:
         lab.until_ended([first["bounce"]])
         second = lab.system.send("email", users["bounce"])
         refused = [first["throttle"], first["bounce"], second]
-        lab.prove(21, "421 or 451, then fine; 421 for ever; 550", [*first.values(), second], undelivered=refused)
+        lab.prove(21, "421 or 451, then fine; 421 for ever; 550", [*first.values(), second], not_taken=refused)
     for name, code in {"throttle-2": "throttled", "defer-2": "deferred"}.items():
         notification = lab.detail(first[name])
         assert (notification["status"], notification["attempts"]) == ("sent", 3)
@@ -93,7 +93,7 @@ def test_23_fcm_refuses_for_now_for_good_and_breaks_off(lab: Lab) -> None:
         "FCM: 429, 503, 404, a connection closed within the answer",
         [*first.values(), never],
         ambiguous=[first["drop-1"]],
-        undelivered=[first["unregistered"]],
+        not_taken=[first["unregistered"]],
     )
     for name, code in {"quota-2": "rate_limited", "unavailable-2": "provider_unavailable"}.items():
         notification = lab.detail(first[name])
@@ -114,7 +114,7 @@ def test_41_every_other_recipient_is_answered_with_452(lab: Lab) -> None:
     with restarted_with(lab, "email-service", RETRY_LONGEST_SECONDS="4"):
         ids = lab.batch(user, 2_000 if WHOLE else 200)
         row = lab.prove(41, "every other recipient is answered with 452", ids, seconds=180)
-    assert (row.delivered, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
+    assert (row.taken, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
     attempts = lab.sql(
         "email-service",
         "SELECT max(attempts) AS most FROM email_deliveries WHERE notification_id = ANY($1::uuid[])",
@@ -188,7 +188,7 @@ def test_46_apple_ends_its_connections_in_the_middle(lab: Lab) -> None:
             user = iphone(lab, token)
             ids += [*lab.batch(well, 20, "push"), lab.system.send("push", user)]
     row = lab.prove(46, "Apple ends its connections in the middle", ids)
-    assert (row.delivered, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
+    assert (row.taken, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
     assert lab.ambiguous(ids, "push-service") == {}
 
 

@@ -37,7 +37,7 @@ def test_50_a_bounce_of_long_ago(lab: Lab) -> None:
         answer = lab.system.http.post(url, json=event, auth=("postmark", WEBHOOK_PASSWORD))
         assert answer.json()["data"] == {"events": 1}, answer.text
     after = lab.system.send("email", user)
-    lab.prove(50, "a bounce of long ago", [before, after], undelivered=[after])
+    lab.prove(50, "a bounce of long ago", [before, after], not_taken=[after])
     assert [lab.status(one) for one in (before, after)] == ["sent", "suppressed"]
     fingerprint = hashlib.sha256(address.encode()).hexdigest()
     assert lab.system.call("GET", f"/suppressions/{fingerprint}")["origin"] == "bounce"

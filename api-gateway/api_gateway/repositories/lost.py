@@ -65,7 +65,8 @@ async def redrive_lost(
     grace_seconds: float,
     limit: int,
 ) -> int:
-    """Makes published rows due again that no worker claimed although the queue has moved past them. Returns how many.
+    """Makes published rows due again that no worker has reported on although the queue has moved past them. Returns how
+    many.
 
     `watermarks`: priority → publication time of the newest consumed message of that priority; None: every message of that
     priority was consumed.

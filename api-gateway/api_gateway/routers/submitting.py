@@ -109,8 +109,8 @@ async def create_notification(request: Request) -> Response:
 
 
 async def _large_notification(services: GatewayServices, request: Request) -> NotificationRequest:
-    """Parsed in a thread: base64 of 7 MB takes 50 ms. Raises PayloadTooLarge if it has no attachments, or names URLs: while
-    these are fetched, the body would take the place of other large ones.
+    """Parsed in a thread: base64 of 7 MB takes 50 ms. Raises PayloadTooLarge if it is larger than `max_body_bytes` and has no
+    attachments, or if it names URLs: while these are fetched, the body would take the place of other large ones.
     """
     raw = await body_of(request)
     notification = await asyncio.to_thread(parse_notification, raw, header_of(request.scope, b"idempotency-key"))

@@ -34,7 +34,9 @@ class GatewayMetrics:
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
         self._redriven = Counter(
-            "outbox_redriven_total", "Notifications published again because the broker lost them", registry=registry
+            "outbox_redriven_total",
+            "Notifications published again because the broker or a ledger lost them",
+            registry=registry,
         )
 
     def count_transition(self, channel: str, status: str, times: int = 1) -> None:

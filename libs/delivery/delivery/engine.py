@@ -100,7 +100,7 @@ class Engine(Generic[Address, Content]):
         await self._acknowledge(incoming, delivered.results, report)
 
     def is_delivering(self, notification_id: UUID) -> bool:
-        """Whether this worker is working on it now."""
+        """Whether this worker is working on it now: until its deliveries are recorded. The report and the ack follow."""
         return notification_id in self._delivering
 
     def _note_consumed(self, message: NotificationMessage, incoming: IncomingMessage) -> None:

@@ -62,12 +62,12 @@ def well(service: str) -> bool:
     return len(states) == NUMBERS[service] and all(wanted in state for state in states)
 
 
-def containers(service: str) -> list[str]:
+def of(service: str) -> list[str]:
     return [container for container, _ in _listed(service)]
 
 
 def one(service: str, number: int = 0) -> str:
-    return containers(service)[number]
+    return of(service)[number]
 
 
 def kill(container: str) -> None:
