@@ -111,7 +111,7 @@ class Eraser:
             except BrokerUnavailable as error:
                 raise DependencyUnavailable("the broker does not answer") from error
             except TimeoutError:
-                log.warning("erasure.walk_unfinished", queue=FAILED_QUEUE)
+                log.warning("erasure.failed_queue_not_read_whole", queue=FAILED_QUEUE)
                 return None
 
 

@@ -103,13 +103,13 @@ class Relay:
             row.id for row in rows if not row.maybe_published or (row.recipient is None and not row.undecryptable)
         }
         held = self._held([row for row in rows if row.id in unpublished and not row.expired])
-        open_rows = [
+        unresolved = [
             row
             for row in rows
             if row.recipient is None and not row.expired and not row.undecryptable and row.id not in held
         ]
         found: dict[UUID, RelayDecision] = {
-            row.id: _decision(row, resolution) for row, resolution in await self._resolved(open_rows)
+            row.id: _decision(row, resolution) for row, resolution in await self._resolved(unresolved)
         }
         for row in rows:
             if row.expired and row.id in unpublished:

@@ -139,7 +139,7 @@ def _is_given(n: NotificationDetail) -> bool:
 
 
 class Retry(Enum):
-    """How the page offers another try. `ASKED`: second, with a question before it."""
+    """How the page offers another try. `ASKED`: offered in second place, after a question."""
 
     FIRST = "first"
     ASKED = "asked"

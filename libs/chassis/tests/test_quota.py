@@ -29,7 +29,7 @@ def test_impossible_limits_are_refused(limit, period):
 
 def test_a_clock_that_jumped_back_locks_no_caller_out_for_longer_than_a_period():
     quota = Quota(10, 60)
-    _, decision = quota.spend(paid_at=10**15, now=1_000_000, cost=1)
+    _, decision = quota.spend(free_at=10**15, now=1_000_000, cost=1)
     assert decision.retry_after <= 60
 
 
@@ -40,10 +40,10 @@ def test_a_clock_that_jumped_back_locks_no_caller_out_for_longer_than_a_period()
 )
 def test_no_window_ever_gives_more_than_twice_the_limit(limit, period, steps):
     """A caller gets at most a full burst and the units that are paid back during the period."""
-    quota, paid_at, now, spent = Quota(limit, period), 0, 10**15, []
+    quota, free_at, now, spent = Quota(limit, period), 0, 10**15, []
     for step, cost in steps:
         now += step
-        paid_at, decision = quota.spend(paid_at, now, cost)
+        free_at, decision = quota.spend(free_at, now, cost)
         assert 0 <= decision.remaining <= limit
         if decision.allowed:
             spent.append((now, cost))
@@ -53,13 +53,13 @@ def test_no_window_ever_gives_more_than_twice_the_limit(limit, period, steps):
 
 @given(limit=st.integers(1, 2_000), period=st.integers(1, 86_400))
 def test_a_fresh_caller_has_exactly_the_limit(limit, period):
-    quota, paid_at = Quota(limit, period), 0
+    quota, free_at = Quota(limit, period), 0
     now = 1_800_000_000_000_000
     for left in range(limit - 1, -1, -1):
-        paid_at, decision = quota.spend(paid_at, now, 1)
+        free_at, decision = quota.spend(free_at, now, 1)
         assert decision.allowed
         assert decision.remaining == left
-    assert not quota.spend(paid_at, now, 1)[1].allowed
+    assert not quota.spend(free_at, now, 1)[1].allowed
 
 
 @given(
@@ -71,9 +71,9 @@ def test_a_fresh_caller_has_exactly_the_limit(limit, period):
 )
 def test_waiting_for_retry_after_is_enough_for_any_cost_within_the_limit(limit, period, used, cost, pause):
     quota, now = Quota(limit, period), 1_800_000_000_000_000
-    paid_at, _ = quota.spend(0, now, max(1, min(used, limit)))
+    free_at, _ = quota.spend(0, now, max(1, min(used, limit)))
     now += pause
-    paid_at, decision = quota.spend(paid_at, now, min(cost, limit))
+    free_at, decision = quota.spend(free_at, now, min(cost, limit))
     if not decision.allowed:
         now += int(decision.headers()["Retry-After"]) * 1_000_000
-        assert quota.spend(paid_at, now, min(cost, limit))[1].allowed
+        assert quota.spend(free_at, now, min(cost, limit))[1].allowed

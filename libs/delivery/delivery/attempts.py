@@ -247,7 +247,7 @@ class PreparedMessage(Generic[Address, Content]):
         return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
 
     def _lease_ran_out(self) -> bool:
-        """Whether other workers may count this process as dead: since the end of preparing it stood still, or its claim's
+        """Whether other workers may count this process as dead: the process stood still after preparing, or the claim's
         commit took too long.
         """
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds

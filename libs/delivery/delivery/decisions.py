@@ -40,14 +40,14 @@ class Spent:
     """What a delivery had used up before the current outcome.
 
     `times_refused`: how many times the provider answered "not now", the first time at `refused_since`, which may also be
-    when it was first postponed. `faults`: how many attempts failed on our side or are ambiguous. `times_postponed`: how many
-    times there was no attempt that counts: the provider was down, the domain got no more, or the notification was held.
+    when it was first postponed. `faults`: how many attempts failed on our side or are ambiguous. `times_without_attempt`: how
+    often no attempt was spent: the provider was down, the domain got no more, or the notification was held.
     """
 
     times_refused: int = 0
     refused_since: datetime | None = None
     faults: int = 0
-    times_postponed: int = 0
+    times_without_attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class RetryPolicy:
             case ProviderDown(elsewhere=True):
                 minimum, pause = (
                     None,
-                    _jittered(_doubled(self.base_seconds, spent.times_postponed, 2 * self.down_seconds)),
+                    _jittered(_doubled(self.base_seconds, spent.times_without_attempt, 2 * self.down_seconds)),
                 )
             case AccountRefused(after_seconds=minimum) | Postponed(after_seconds=minimum):
                 pause = _floored(self._growing_pause(outcome, spent), minimum)
@@ -132,7 +132,7 @@ class RetryPolicy:
         )
 
     def _growing_pause(self, outcome: AccountRefused | Postponed, spent: Spent) -> float:
-        times, maximum = spent.times_postponed, MAX_ACCOUNT_SECONDS
+        times, maximum = spent.times_without_attempt, MAX_ACCOUNT_SECONDS
         if isinstance(outcome, Postponed):
             times = 0 if outcome.urgent else times
             maximum = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
@@ -174,7 +174,7 @@ class _Fields(TypedDict, total=False):
     state: str
     faults: int
     refused_for_now: bool
-    postponed: int
+    without_attempt: int
     ambiguous: int
     code: str | None
     detail: str | None
@@ -201,7 +201,7 @@ def record_of(
         "attempts": attempts,
         "faults": before.faults,
         "provider": before.provider if _called_provider(outcome) or isinstance(outcome, Sent) else None,
-        "reported_before": before.times_postponed > 0,
+        "reported_before": before.times_without_attempt > 0,
         **fields,
     }
     return DeliveryRecord(key.notification_id, key.recipient_key, replay=key.replay, **common)
@@ -210,7 +210,7 @@ def record_of(
 def _unfinished(
     outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
 ) -> _Fields:
-    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.times_postponed)
+    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.times_without_attempt)
     counters = _counters(outcome, before)
     match policy.decide(outcome, spent, now=now, expires_at=expires_at):
         case TryAgain(seconds):
@@ -229,9 +229,9 @@ def _unfinished(
 def _counters(outcome: Unfinished, before: Claimed) -> _Fields:
     match outcome:
         case ProviderDown():
-            return {"postponed": 1}
+            return {"without_attempt": 1}
         case Postponed(refusing=refusing):
-            return {"postponed": 1, "refused_for_now": refusing}
+            return {"without_attempt": 1, "refused_for_now": refusing}
         case RetryLater():
             return {"refused_for_now": True}
         case Defect() | Ambiguous():
@@ -320,5 +320,5 @@ def report_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | N
 
 
 def _is_new(result: DeliveryRecord | AlreadyFinished) -> bool:
-    """While a provider is down for hours, a delivery is postponed many times. Only the first time is reported."""
-    return not (isinstance(result, DeliveryRecord) and result.postponed and result.reported_before)
+    """While a provider is down for hours, a delivery waits many times without an attempt. Only the first time is reported."""
+    return not (isinstance(result, DeliveryRecord) and result.without_attempt and result.reported_before)

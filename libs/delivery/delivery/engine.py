@@ -49,14 +49,14 @@ REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the next w
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """The results of all deliveries of a notification. `devices` is for the report, if there are several."""
+class Results:
+    """Of a notification: the result of each of its deliveries. `devices` is for the report, if there are several."""
 
-    results: Sequence[Result]
+    deliveries: Sequence[Result]
     devices: tuple[DeviceResult, ...] | None = None
 
 
-HANDED_BACK = Delivered([NotOwned()])  # the gateway has the notification: nothing else is reported
+HANDED_BACK = Results([NotOwned()])  # the gateway has the notification: nothing else is reported
 
 
 class Engine(Generic[Address, Content]):
@@ -93,11 +93,11 @@ class Engine(Generic[Address, Content]):
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
         self._note_consumed(message, incoming)
-        delivered = await self._deliver_once(message, incoming.body.decode())
-        report = report_of(delivered.results, delivered.devices)
+        results = await self._deliver_once(message, incoming.body.decode())
+        report = report_of(results.deliveries, results.devices)
         if report is not None and report.is_new:
             await self._report(message, report)
-        await self._acknowledge(incoming, delivered.results, report)
+        await self._acknowledge(incoming, results.deliveries, report)
 
     def is_delivering(self, notification_id: UUID) -> bool:
         """Whether this worker is working on it now: until its deliveries are recorded. The report and the ack follow."""
@@ -109,24 +109,24 @@ class Engine(Generic[Address, Content]):
         if taken_at is not None:
             self._watermarks.note_consumed(self._channel.name, message.priority, taken_at, message.notification_id)
 
-    async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
+    async def _deliver_once(self, message: NotificationMessage, raw: str) -> Results:
         """Handles one copy of a message at a time in this process: the ledger distinguishes processes, not tasks.
 
         A handler is cancelled only when this process stops. Then the message stays in `_delivering`, so that its delivery is
         not requeued: the provider may have it. Another worker takes the delivery over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
-            return Delivered([NotOwned()])
+            return Results([NotOwned()])
         self._delivering.add(message.notification_id)
         try:
-            delivered = await self._deliver(message, raw)
+            results = await self._deliver(message, raw)
         except Exception:
             self._delivering.discard(message.notification_id)
             raise
         self._delivering.discard(message.notification_id)
-        return delivered
+        return results
 
-    async def _deliver(self, message: NotificationMessage, raw: str) -> Delivered:
+    async def _deliver(self, message: NotificationMessage, raw: str) -> Results:
         if await self._hand_back(message):
             return HANDED_BACK
         recipient = await self._recipients.resolve(message)
@@ -141,7 +141,7 @@ class Engine(Generic[Address, Content]):
             )
             prepared.mark_claimed(sum(isinstance(claim, Claimed) for claim in claims))
             if len(wanted) == 1:  # the usual case: a separate task costs 3 % of a delivery
-                return Delivered([await self._deliver_to(wanted[0], claims[0], message, prepared)])
+                return Results([await self._deliver_to(wanted[0], claims[0], message, prepared)])
             results = await asyncio.gather(
                 *(
                     self._deliver_to(destination, claim, message, prepared)
@@ -206,12 +206,12 @@ class Engine(Generic[Address, Content]):
         self._log(message, record, outcome)
         return record
 
-    async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Delivered:
+    async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Results:
         """The results of all recipients, from the ledger: the worker that records the last one reports the notification."""
         states = (await self._ledger.states([message.notification_id])).get(message.notification_id, {})
         mine = {result.recipient: result for result in results if isinstance(result, DeliveryRecord)}
         latest = [_latest(mine.get(recipient), state) for recipient, state in states.items()]
-        return Delivered(latest, device_results(states))
+        return Results(latest, device_results(states))
 
     async def _report(self, message: NotificationMessage, report: DeliveryReport) -> None:
         """Repeats the report if the connection is lost. No other worker would: all other copies may be acknowledged."""

@@ -246,7 +246,7 @@ class Providers:
             frozenset(one.name for one in free if one.was_called) or frozenset(one.name for one in free) or self.names
         )
 
-    async def wait_open(self) -> None:
+    async def wait_until_none_works(self) -> None:
         """Returns when every provider in use is held, or its breaker is open."""
         while working := [
             one for one in self._of(self.in_use) if not one.held and one.breaker.state is not BreakerState.OPEN

@@ -93,8 +93,8 @@ class DomainThrottle:
     async def acquire(
         self, name: str, recipient_key: str, priority: int, published_at: datetime
     ) -> "DomainPermit | Postponed":
-        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger. Of one priority, the
-        message goes first that was first published first (`published_at`): one that was postponed is not overtaken again
+        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger. Within a priority, the
+        message with the earliest first publishing (`published_at`) goes first: one that was postponed is not overtaken again
         and again.
 
         Postponed: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.

@@ -137,7 +137,7 @@ class Worker:
 
     async def _pause_consuming(self, consumers: Sequence[Consumer]) -> int:
         """Takes no messages while all providers in use are down or held: they stay in the queues, which keep their order."""
-        await self._providers.wait_open()
+        await self._providers.wait_until_none_works()
         for consumer in consumers:
             await consumer.pause()
         await self._providers.wait_working()

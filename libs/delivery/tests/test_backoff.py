@@ -104,15 +104,15 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (RetryLater("x", after_seconds=3600), Spent(times_refused=9, refused_since=in_(-6 * HOURS + 60)), 3600, 4320),
         (Defect("x"), Spent(), 1, 2),
         (Ambiguous("x"), Spent(faults=4), 16, 32),
-        (ProviderDown("x"), Spent(times_postponed=99), 5, 10),
+        (ProviderDown("x"), Spent(times_without_attempt=99), 5, 10),
         (ProviderDown("x", after_seconds=30), Spent(), 30, 36),
         (AccountRefused("x"), Spent(), 5, 10),
-        (AccountRefused("x"), Spent(times_postponed=3), 40, 80),
-        (AccountRefused("x"), Spent(times_postponed=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
+        (AccountRefused("x"), Spent(times_without_attempt=3), 40, 80),
+        (AccountRefused("x"), Spent(times_without_attempt=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
         (Postponed("x"), Spent(), 5, 10),
-        (Postponed("x"), Spent(times_postponed=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
-        (Postponed("x", refusing=False), Spent(times_postponed=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
-        (Postponed("x", urgent=True), Spent(times_postponed=10_000), 5, 10),
+        (Postponed("x"), Spent(times_without_attempt=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
+        (Postponed("x", refusing=False), Spent(times_without_attempt=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
+        (Postponed("x", urgent=True), Spent(times_without_attempt=10_000), 5, 10),
         (Postponed("x", after_seconds=300), Spent(), 300, 360),
         (Postponed("x"), Spent(refused_since=in_(-6 * HOURS + 4)), 4, 4),  # to the end of the window
         (Postponed("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
@@ -174,7 +174,7 @@ SPENT = st.builds(
     times_refused=st.integers(0, 10**6),
     refused_since=st.none() | st.floats(-1e6, 1e6).map(in_),
     faults=st.integers(0, 100),
-    times_postponed=st.integers(0, 10**6),
+    times_without_attempt=st.integers(0, 10**6),
 )
 WISHES = st.none() | st.floats(0, 3600)
 OUTCOMES = st.one_of(

@@ -49,17 +49,23 @@ def _ago(seconds: float) -> datetime:
         (Ambiguous("dropped"), {"attempts": 9, "faults": 1, "refused_since": _ago(500)}, "retry", 10, "dropped"),
         (ProviderDown("unreachable"), {"attempts": 2, "faults": 2}, "retry", 2, "unreachable"),
         (ProviderDown("unreachable"), {"attempts": 2, "refused_since": _ago(500)}, "retry", 2, "unreachable"),
-        (AccountRefused("smtp_login"), {"attempts": 9, "faults": 9, "times_postponed": 999}, "retry", 9, "smtp_login"),
+        (
+            AccountRefused("smtp_login"),
+            {"attempts": 9, "faults": 9, "times_without_attempt": 999},
+            "retry",
+            9,
+            "smtp_login",
+        ),
         (Unknown("no_answer", attempted=True), {}, "unknown", 1, "no_answer"),
         (Unknown("worker_lost"), {"attempts": 1}, "unknown", 1, "worker_lost"),
     ],
 )
 def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
-    claimed = Claimed(**{"attempts": 0, "times_postponed": 0, "expired": False} | before)
+    claimed = Claimed(**{"attempts": 0, "times_without_attempt": 0, "expired": False} | before)
     row = record_of(DeliveryKey(uuid4(), "r", 0), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
     assert row.ambiguous == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
-    assert row.postponed == int(isinstance(outcome, ProviderDown))
+    assert row.without_attempt == int(isinstance(outcome, ProviderDown))
     assert row.refused_for_now == isinstance(outcome, RetryLater)
     assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
 
@@ -67,7 +73,13 @@ def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state:
 @pytest.mark.parametrize("refusing", [True, False])
 def test_postponed_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
     row = _record_of(Postponed("domain_throttled", refusing=refusing))
-    assert (row.state, row.attempts, row.faults, row.postponed, row.refused_for_now) == ("retry", 0, 0, 1, refusing)
+    assert (row.state, row.attempts, row.faults, row.without_attempt, row.refused_for_now) == (
+        "retry",
+        0,
+        0,
+        1,
+        refusing,
+    )
 
 
 def test_a_delivery_that_is_postponed_until_the_end_of_the_window_fails() -> None:
@@ -123,7 +135,7 @@ def test_other_workers_report_the_deliveries_that_they_own() -> None:
 
 def test_only_the_first_deferral_is_reported() -> None:
     for reported_before in (False, True):
-        report = report_of([_result("retry", postponed=1, reported_before=reported_before)])
+        report = report_of([_result("retry", without_attempt=1, reported_before=reported_before)])
         assert report is not None
         assert report.is_new is not reported_before
 

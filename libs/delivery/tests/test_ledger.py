@@ -77,7 +77,7 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [(one.notification_id, one.message) for one in taken] == [(claim.notification_id, claim.message)]
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10) == []
-    assert await ledger.take(claim) == Claimed(attempts=1, times_postponed=0, expired=False)
+    assert await ledger.take(claim) == Claimed(attempts=1, times_without_attempt=0, expired=False)
 
 
 async def test_a_requeued_message_that_was_never_handed_over_is_requeued_again_after_its_lease(

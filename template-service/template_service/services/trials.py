@@ -29,7 +29,7 @@ from template_service.services.reading import TemplateReader
 from templating import CompiledTemplate, MissingVariables, TemplateError
 
 SECONDS = 2.0  # for an answer: the gateway waits for three, and asks again for what is left
-TRIALS = "trials"  # they share one turn among the callers that compile and render
+TRIALS = "trials"  # all trials together count as one caller of those that compile and render
 _WEB_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 _ELEMENTS = frozenset({"a", "area"})
 

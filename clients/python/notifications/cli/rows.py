@@ -1,4 +1,4 @@
-"""Rows of a CSV, delivered in batches: each once, the bad ones set aside, and resumable at any moment."""
+"""Rows of a CSV, posted in batches: each once, the bad ones set aside, and resumable at any moment."""
 
 import time
 from collections import Counter
@@ -21,12 +21,12 @@ MAX_WAIT_SECONDS = 300.0
 
 
 class RowProblem(Exception):
-    """The row cannot be delivered; the message says why."""
+    """The row cannot be posted; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A row that can be delivered: its `request_id` or key in the journal, and its body."""
+    """A row that can be posted: its `request_id` or key in the journal, and its body."""
 
     row: Row
     id: str
@@ -55,28 +55,28 @@ class Tally:
 Prepare = Callable[[Row], dict[str, Any]]
 """The body of a row. Raises RowProblem."""
 
-Deliver = Callable[[Sequence[Item]], Sequence[str | None]]
-"""Delivers items; for each the reason why it was refused, or None. Raises InvalidRequest if that is not known, as when the
+Post = Callable[[Sequence[Item]], Sequence[str | None]]
+"""Posts items; for each the reason why it was refused, or None. Raises InvalidRequest if that is not known, as when the
 batch is too large: it is tried again in halves.
 """
 
 
 @dataclass(slots=True)
 class Execution:
-    """Delivers the rows of a file in batches, and records what became of each. A run (`Journal.run`) may take several
+    """Posts the rows of a file in batches, and records what became of each. A run (`Journal.run`) may take several
     executions: each goes on where the last one stopped.
     """
 
     journal: Journal
     errors: ErrorsFile
     prepare: Prepare
-    deliver: Deliver
+    post: Post
     tally: Tally = field(default_factory=Tally)
 
     def all(self, file: CsvFile, advance: Callable[[int], object]) -> None:
         """Every row of the file that is not done yet. `advance` is told how many rows are finished."""
         for batch in _batches(self._items(file.rows(), advance)):
-            self._deliver(batch)
+            self._post(batch)
             advance(len(batch))
 
     def _items(self, rows: Iterator[Row], advance: Callable[[int], object]) -> Iterator[Item]:
@@ -103,20 +103,20 @@ class Execution:
         equal[first] += 1
         return Item(row, row_id(self.journal.run, body, equal[first] - 1), body)
 
-    def _deliver(self, batch: Sequence[Item]) -> None:
-        for item, reason in zip(batch, self._delivered(batch), strict=True):
+    def _post(self, batch: Sequence[Item]) -> None:
+        for item, reason in zip(batch, self._posted(batch), strict=True):
             if reason is not None:
                 self._refuse(item.row, reason)
 
-    def _delivered(self, batch: Sequence[Item]) -> list[str | None]:
+    def _posted(self, batch: Sequence[Item]) -> list[str | None]:
         """What was accepted is in the journal when this returns."""
         try:
-            reasons = list(_deliver_in_rate(self.deliver, batch))
+            reasons = list(_post_in_rate(self.post, batch))
         except InvalidRequest as refused:
             if len(batch) == 1:
                 return [str(refused)]
             half = len(batch) // 2
-            return self._delivered(batch[:half]) + self._delivered(batch[half:])
+            return self._posted(batch[:half]) + self._posted(batch[half:])
         accepted = [item.id for item, reason in zip(batch, reasons, strict=True) if reason is None]
         self.journal.record(accepted)
         self.tally.accepted += len(accepted)
@@ -141,11 +141,11 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _deliver_in_rate(deliver: Deliver, batch: Sequence[Item]) -> Sequence[str | None]:
-    """Delivers the batch. While the rate limit is reached, waits as long as the server asks for."""
+def _post_in_rate(post: Post, batch: Sequence[Item]) -> Sequence[str | None]:
+    """Posts the batch. While the rate limit is reached, waits as long as the server asks for."""
     while True:
         try:
-            return deliver(batch)
+            return post(batch)
         except RateLimited as limited:
             seconds = min(limited.retry_after or 10.0, MAX_WAIT_SECONDS)
             output.note(f"The rate limit is reached; going on in {seconds:.0f} s")

@@ -13,7 +13,7 @@ from notifications.cli.exits import ExitCode
 from notifications.cli.files.csv_file import CsvFile
 from notifications.cli.files.errors_file import ErrorsFile
 from notifications.cli.files.journal import Journal
-from notifications.cli.rows import Deliver, Execution, Prepare, progress
+from notifications.cli.rows import Execution, Post, Prepare, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Plan:
     run: str
     options: Mapping[str, Any]
     prepare: Prepare
-    deliver: Deliver
+    post: Post
     repeatable: bool
 
     @property
@@ -37,7 +37,7 @@ class Plan:
 
 
 def count_rows(file: CsvFile) -> int:
-    """Reads the whole file once, so that what is no CSV is known before the first row is sent."""
+    """Reads the whole file once, so that a file that is not a CSV is refused before the first row is sent."""
     return sum(1 for _ in file.rows())
 
 
@@ -45,7 +45,7 @@ def carry_out(plan: Plan, *, as_json: bool) -> None:
     """Raises Exit if not every row was accepted."""
     journal = Journal(plan.journal, plan.run, plan.system, plan.options)
     with journal, ErrorsFile(plan.file) as errors:
-        execution = Execution(journal, errors, plan.prepare, plan.deliver)
+        execution = Execution(journal, errors, plan.prepare, plan.post)
         try:
             with progress() as bars:
                 bar = bars.add_task(plan.file.path.name, total=plan.rows)

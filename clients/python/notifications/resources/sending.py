@@ -30,7 +30,7 @@ Ids = Sequence[str]
 
 
 class BatchInterrupted(NotificationsError):
-    """A call of a batch failed; `__cause__` is the error. `result` is what the calls before it were answered.
+    """A call of a batch failed; `__cause__` is the error. `result`: the answers of the earlier calls.
 
     `unsent` are the other notifications with their `request_id`s. Those of the failed call may have been accepted: sending
     `unsent` as it is makes no second ones.
@@ -191,7 +191,7 @@ class Sending(Resource[Transport]):
 
 
 class _AcceptedAs(Data[Accepted]):
-    """Adds to the answer under which `request_id` it is known."""
+    """Adds the `request_id` to the answer."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__(Accepted)

@@ -1,4 +1,4 @@
-"""Rows are delivered in batches, each once; a bad one stops no other."""
+"""Rows are posted in batches, each once; a bad one stops no other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -52,7 +52,7 @@ def people(tmp_path: Path) -> Path:
     return path
 
 
-def test_every_row_is_delivered_once_and_a_repeat_delivers_none(people) -> None:
+def test_every_row_is_posted_once_and_a_repeat_posts_none(people) -> None:
     server = Server()
     assert str(run_of(people, server).tally) == "1,203 rows: 1,203 accepted"
     assert (len(set(server.accepted)), server.calls) == (1_203, 3)

@@ -170,7 +170,7 @@ CANCEL_SECONDS = 5.0  # how long a cancelled handler may clean up; after that it
 
 class RevocableMessage(IncomingMessage, Protocol):
     @property
-    def lost(self) -> bool:
+    def taken_back(self) -> bool:
         """The broker has taken the message back: handling it now would only do the work twice."""
 
 
@@ -207,7 +207,7 @@ class Handling:
 
     async def _handle(self, incoming: RevocableMessage) -> None:
         async with self._slots:
-            if self._closing.is_set() or incoming.lost:
+            if self._closing.is_set() or incoming.taken_back:
                 return  # nothing is lost: the broker delivers the message again
             try:
                 await self._handler(incoming)

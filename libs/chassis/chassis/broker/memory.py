@@ -104,11 +104,11 @@ class MemoryQueue:
 class MemoryMessage:
     """An ``IncomingMessage``. ``settle`` removes it from its consumer and returns whether the consumer still held it."""
 
-    __slots__ = ("_queue", "_settle", "lost", "stored")
+    __slots__ = ("_queue", "_settle", "stored", "taken_back")
 
     def __init__(self, stored: Stored, queue: MemoryQueue, settle: Callable[["MemoryMessage"], bool]) -> None:
         self.stored = stored
-        self.lost = False
+        self.taken_back = False
         self._queue = queue
         self._settle = settle
 
@@ -199,7 +199,7 @@ class MemoryConsumer:
         await self._handling.drain(grace)
         self._queue.detach(self)
         for incoming in self._unacked:
-            incoming.lost = True
+            incoming.taken_back = True
             self._queue.put_back(incoming.stored)
         self._unacked.clear()
         self._queue.pump()

@@ -15,9 +15,9 @@ from chassis.redis.client import OptionalRedis, RedisUnavailable
 
 # The arithmetic of a rate limit: the generic cell rate algorithm (GCRA), in whole microseconds.
 #
-# A key names who is limited: a caller, a person, an address. For each key a single timestamp is stored: when its used
-# quota is free again. The unit is the whole microsecond because the Redis script counts in doubles. Doubles are exact up to
-# 2^53; fractions of a second at today's date are not exact.
+# A key names who is limited: a caller, a person, an address. For each key a single timestamp is stored, `free_at`: when all
+# of its quota is free again (GCRA's theoretical arrival time). The unit is the whole microsecond because the Redis script
+# counts in doubles. Doubles are exact up to 2^53; fractions of a second at today's date are not exact.
 
 
 class RateDecision(NamedTuple):
@@ -61,13 +61,13 @@ class Quota:
     def burst(self) -> int:
         return self.interval * self.limit
 
-    def spend(self, paid_at: int, now: int, cost: int) -> tuple[int, RateDecision]:
-        """The key's new `paid_at`, and the decision. Times are in microseconds. `SCRIPT` does the same arithmetic."""
-        paid_at = min(max(paid_at, now), now + self.burst)
-        then = paid_at + cost * self.interval
+    def spend(self, free_at: int, now: int, cost: int) -> tuple[int, RateDecision]:
+        """The key's new `free_at`, and the decision. Times are in microseconds. `SCRIPT` does the same arithmetic."""
+        free_at = min(max(free_at, now), now + self.burst)
+        then = free_at + cost * self.interval
         wait = then - self.burst - now
         if wait > 0:
-            return paid_at, self.decision(used=paid_at - now, wait=wait)
+            return free_at, self.decision(used=free_at - now, wait=wait)
         return then, self.decision(used=then - now, wait=0)
 
     def decision(self, *, used: int, wait: int) -> RateDecision:
@@ -85,7 +85,7 @@ MAX_GROUP = 100
 PAUSE_SECONDS, RAMP_CALLS = 0.008, 2  # between two calls to Redis, if checks come faster than 250 a second
 
 # Quota.spend for many keys at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
-# Returns the time, then the previous `paid_at` of each key; the decisions follow from these. Redis's clock decides, so
+# Returns the time, then the previous `free_at` of each key; the decisions follow from these. Redis's clock decides, so
 # differences between the processes' clocks do not matter. Numbers are formatted with %.0f: Lua's own conversion keeps only
 # 14 digits.
 SCRIPT = """
@@ -96,14 +96,14 @@ local answers = {now}
 for i, key in ipairs(KEYS) do
   local before = tonumber(redis.call('GET', key) or now)
   before = math.min(math.max(before, now), now + burst)
-  local paid_at = before
+  local free_at = before
   for cost in string.gmatch(ARGV[i + 2], '%d+') do
-    local after = paid_at + tonumber(cost) * interval
-    if after - burst <= now then paid_at = after end
+    local after = free_at + tonumber(cost) * interval
+    if after - burst <= now then free_at = after end
   end
-  if paid_at > before then
-    local rest = math.ceil((paid_at - now) / 1000)
-    redis.call('SET', key, string.format('%.0f', paid_at), 'PX', string.format('%.0f', rest))
+  if free_at > before then
+    local rest = math.ceil((free_at - now) / 1000)
+    redis.call('SET', key, string.format('%.0f', free_at), 'PX', string.format('%.0f', rest))
   end
   answers[#answers + 1] = before
 end
@@ -131,11 +131,11 @@ class LocalRateLimiter:
     def __init__(self, quota: Quota, clock: Callable[[], float] = time.monotonic) -> None:
         self._quota = quota
         self._clock = clock
-        self._paid_at: TtlMemory[str, int] = TtlMemory(MAX_LOCAL_KEYS, quota.period_seconds, clock)
+        self._free_at: TtlMemory[str, int] = TtlMemory(MAX_LOCAL_KEYS, quota.period_seconds, clock)
 
     def check(self, key: str, cost: int = 1) -> RateDecision:
-        paid_at, decision = self._spent(key, cost)
-        self._paid_at.put(key, paid_at)
+        free_at, decision = self._spent(key, cost)
+        self._free_at.put(key, free_at)
         return decision
 
     def would(self, key: str, cost: int = 1) -> RateDecision:
@@ -144,10 +144,10 @@ class LocalRateLimiter:
 
     def give_back(self, key: str, cost: int = 1) -> None:
         """Returns units that a check took for an operation that then did not happen."""
-        self._paid_at.put(key, self._paid_at.get(key, 0) - cost * self._quota.interval)
+        self._free_at.put(key, self._free_at.get(key, 0) - cost * self._quota.interval)
 
     def _spent(self, key: str, cost: int) -> tuple[int, RateDecision]:
-        return self._quota.spend(self._paid_at.get(key, 0), int(self._clock() * 1e6), cost)
+        return self._quota.spend(self._free_at.get(key, 0), int(self._clock() * 1e6), cost)
 
 
 class RateLimiter:
@@ -213,15 +213,15 @@ class RateLimiter:
             *(",".join(several) for several in costs.values()),
         ]
         try:
-            now, *paid_at = await self._redis.ask(lambda _: self._script(keys, arguments))
+            now, *free_at = await self._redis.ask(lambda _: self._script(keys, arguments))
         except RedisUnavailable:
             return [self._local.check(spending.key, spending.cost) for spending in spendings]
-        return self._decisions(spendings, dict(zip(costs, paid_at, strict=True)), now=now)
+        return self._decisions(spendings, dict(zip(costs, free_at, strict=True)), now=now)
 
-    def _decisions(self, spendings: Sequence[_Spending], paid_at: dict[str, int], *, now: int) -> list[RateDecision]:
+    def _decisions(self, spendings: Sequence[_Spending], free_at: dict[str, int], *, now: int) -> list[RateDecision]:
         """Repeats the script's decisions from the values that it returned."""
         decisions = []
         for key, cost in spendings:
-            paid_at[key], decision = self._quota.spend(paid_at[key], now, cost)
+            free_at[key], decision = self._quota.spend(free_at[key], now, cost)
             decisions.append(decision)
         return decisions

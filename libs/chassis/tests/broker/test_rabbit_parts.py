@@ -8,7 +8,7 @@ from pamqp.commands import Basic
 from yarl import URL
 
 from chassis.broker.rabbit.connection import TolerantTransport, Transport
-from chassis.broker.rabbit.consumer import StallDetector
+from chassis.broker.rabbit.consumer import SilenceDetector
 from chassis.broker.rabbit.publisher import InFlight
 from chassis.broker.rabbit.settlement import Settlements
 from chassis.broker.rabbit.timeouts import FIRST_BACKOFF, ConnectionGone, reconnect_delay, within
@@ -26,26 +26,26 @@ def test_reconnect_delays_differ():
     assert len({reconnect_delay(5, 10.0) for _ in range(10)}) > 1
 
 
-def test_a_consumer_that_receives_nothing_from_a_full_queue_is_stalled():
-    detector = StallDetector(10)
-    assert not detector.stalled(received=3, waiting=True, now=0)
-    assert not detector.stalled(received=3, waiting=True, now=1)
-    assert not detector.stalled(received=3, waiting=True, now=10.9)
-    assert detector.stalled(received=3, waiting=True, now=11)
+def test_a_consumer_that_receives_nothing_from_a_full_queue_is_silent():
+    detector = SilenceDetector(10)
+    assert not detector.silent(received=3, waiting=True, now=0)
+    assert not detector.silent(received=3, waiting=True, now=1)
+    assert not detector.silent(received=3, waiting=True, now=10.9)
+    assert detector.silent(received=3, waiting=True, now=11)
 
 
 def test_a_delivery_in_between_ends_the_suspicion():
-    detector = StallDetector(10)
-    detector.stalled(received=0, waiting=True, now=0)
-    assert not detector.stalled(received=1, waiting=True, now=30)
-    assert not detector.stalled(received=1, waiting=True, now=35)
+    detector = SilenceDetector(10)
+    detector.silent(received=0, waiting=True, now=0)
+    assert not detector.silent(received=1, waiting=True, now=30)
+    assert not detector.silent(received=1, waiting=True, now=35)
 
 
-def test_an_empty_queue_or_a_full_hand_is_no_stall():
-    detector = StallDetector(10)
-    detector.stalled(received=0, waiting=True, now=0)
-    assert not detector.stalled(received=0, waiting=False, now=30)
-    assert not detector.stalled(received=0, waiting=True, now=31)
+def test_an_empty_queue_or_a_full_hand_is_no_silence():
+    detector = SilenceDetector(10)
+    detector.silent(received=0, waiting=True, now=0)
+    assert not detector.silent(received=0, waiting=False, now=30)
+    assert not detector.silent(received=0, waiting=True, now=31)
 
 
 async def test_an_id_in_flight_waits_until_it_is_released():

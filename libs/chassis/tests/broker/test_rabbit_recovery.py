@@ -270,7 +270,7 @@ async def test_a_consumer_that_the_broker_forgot_without_a_word_is_replaced(rabb
         await channel.write_queue.put(ChannelFrame.marshall(channel.number, [cancel]))
         await broker.publish_many([message(b"unseen at first")])
         assert (await box.next()).body == b"unseen at first"
-    assert "consumer.stalled" in {event["event"] for event in events}
+    assert "consumer.silent" in {event["event"] for event in events}
 
 
 async def test_a_lost_binding_is_reported_and_restored(rabbit, server, topology, message, events, eventually):

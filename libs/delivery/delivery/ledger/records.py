@@ -31,8 +31,8 @@ class Claim:
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claimed:
-    """This worker owns the delivery and attempts it now. `attempts` were spent before. It was postponed `times_postponed`
-    times.
+    """This worker owns the delivery and attempts it now. `attempts` were spent before. `times_without_attempt`: how often
+    none was spent, as it was postponed or its provider was down.
 
     Of the attempts, `faults` failed on our side or are ambiguous; all other attempts were refused for now, the first one at
     `refused_since`. `ambiguous`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
@@ -42,7 +42,7 @@ class Claimed:
     """
 
     attempts: int
-    times_postponed: int
+    times_without_attempt: int
     expired: bool
     ambiguous: bool = False
     contact: str | None = None
@@ -104,10 +104,10 @@ class DeliveryRecord:
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
     `attempts` and `faults` are totals, as in `Claimed`. The next three are of this result alone. `refused_for_now`: also when
-    it was postponed because its domain refuses messages. `postponed`: 1 if there was no attempt that counts. `ambiguous`: 1
+    it was postponed because its domain refuses messages. `without_attempt`: 1 if no attempt was spent. `ambiguous`: 1
     if the attempt may or may not have been sent.
-    `provider` answered, or may have accepted it. `reported_before`: it was postponed before, and that was reported to the
-    gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
+    `provider` answered, or may have accepted it. `reported_before`: it has waited without an attempt before, and that was
+    reported to the gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
     """
 
     notification_id: UUID
@@ -117,7 +117,7 @@ class DeliveryRecord:
     attempts: int = 0
     faults: int = 0
     refused_for_now: bool = False
-    postponed: int = 0
+    without_attempt: int = 0
     ambiguous: int = 0
     code: str | None = None
     detail: str | None = None

@@ -83,12 +83,12 @@ FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
 HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
 
 RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused_for_now bool,
-    postponed int, ambiguous int, code text, detail text, sealed_detail text, provider_message_id text, delay float8"""
+    without_attempt int, ambiguous int, code text, detail text, sealed_detail text, provider_message_id text, delay float8"""
 # A worker that has lost a delivery to another worker still records `sent` when the provider accepted it, so that it is not
 # sent again for nothing. The exception: the delivery is being sent again at this moment.
 RECORD = f"""
 UPDATE {{deliveries}} d SET
-    state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.postponed,
+    state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.without_attempt,
     refused_since = CASE WHEN r.refused_for_now THEN coalesce(d.refused_since, now()) ELSE d.refused_since END,
     ambiguous = d.ambiguous + r.ambiguous, in_doubt = d.in_doubt OR r.ambiguous > 0, code = r.code, detail = r.detail,
     sealed_detail = r.sealed_detail, provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),

@@ -25,9 +25,10 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     `ambiguous` counts the attempts that may or may not have been sent; `in_doubt`: this replay had such an attempt.
     `contact` is the recipient (JSON) when it differs from the one in `message`. `faults` counts the attempts that failed on
     our side or are ambiguous; all other attempts were refused for now, the first time at `refused_since`. `deferrals` counts
-    how many times it was postponed: in Python `times_postponed`. `steady_since`: the worker's heartbeats were not interrupted
-    since this time. While personal values are encrypted (ADR 26), `message` and `contact` are encrypted, and
-    `sealed_detail` holds the text instead of `detail`. `provider` is the one that is called, or was called last.
+    how often no attempt was spent, as it was postponed or its provider was down: in Python `times_without_attempt`.
+    `steady_since`: the worker's heartbeats were not interrupted since this time. While personal values are encrypted (ADR
+    26), `message` and `contact` are encrypted, and `sealed_detail` holds the text instead of `detail`. `provider` is the one
+    that is called, or was called last.
     """
     deliveries = Table(
         f"{channel}_deliveries",

@@ -19,15 +19,15 @@ from chassis.broker.rabbit.settlement import RabbitMessage, Settlements
 from chassis.broker.rabbit.timeouts import Timing, within
 
 
-class StallDetector:
-    """A consumer is stalled if it could take a message that is ready, but receives none for ``stall_seconds``."""
+class SilenceDetector:
+    """A consumer is silent if it could take a message that is ready, but receives none for ``silence_seconds``."""
 
-    def __init__(self, stall_seconds: float) -> None:
-        self._stall_seconds = stall_seconds
+    def __init__(self, silence_seconds: float) -> None:
+        self._silence_seconds = silence_seconds
         self._received = 0
         self._idle_since: float | None = None
 
-    def stalled(self, *, received: int, waiting: bool, now: float) -> bool:
+    def silent(self, *, received: int, waiting: bool, now: float) -> bool:
         """``received``: the number so far. ``waiting``: the consumer could take a ready message. ``now``: in seconds."""
         if received != self._received or not waiting:
             self._received = received
@@ -35,7 +35,7 @@ class StallDetector:
             return False
         if self._idle_since is None:
             self._idle_since = now
-        return now - self._idle_since >= self._stall_seconds
+        return now - self._idle_since >= self._silence_seconds
 
 
 class Subscription:
@@ -128,7 +128,7 @@ class RabbitConsumer:
         self._timing = timing
         self._callbacks = callbacks
         self._subscription: Subscription | None = None
-        self._stall = StallDetector(2 * timing.watchdog)
+        self._silence = SilenceDetector(2 * timing.watchdog)
         self._paused = False
         self._closed = False
         self._changing = asyncio.Lock()
@@ -140,8 +140,8 @@ class RabbitConsumer:
     async def check(self, ready: int) -> None:
         """Called by the watchdog. ``ready`` is the number of messages that wait in the queue."""
         subscription = self._subscription
-        if subscription is not None and self._is_stalled(subscription, ready):
-            log.warning("consumer.stalled", queue=self._queue, ready=ready)
+        if subscription is not None and self._is_silent(subscription, ready):
+            log.warning("consumer.silent", queue=self._queue, ready=ready)
             async with self._changing:
                 await self._give_up()
         await self.update_subscription()
@@ -195,9 +195,9 @@ class RabbitConsumer:
         if subscription is not None:
             await subscription.close(self._timing.rpc)
 
-    def _is_stalled(self, subscription: Subscription, ready: int) -> bool:
+    def _is_silent(self, subscription: Subscription, ready: int) -> bool:
         settlements = subscription.settlements
-        return self._stall.stalled(
+        return self._silence.silent(
             received=settlements.received,
             waiting=subscription.consuming and ready > 0 and settlements.in_hand < self._prefetch,
             now=asyncio.get_running_loop().time(),

@@ -78,7 +78,7 @@ class RabbitMessage:
         self._settled = False
 
     @property
-    def lost(self) -> bool:
+    def taken_back(self) -> bool:
         return self._settlements.lost
 
     async def ack(self) -> None:
