@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from templating.expressions import check_size
 from templating.html_text import check_tags, html_to_text
-from templating.markup import find_markups
+from templating.liquid_marks import find_liquid
 from templating.parts import CompiledPart, compile_html, compile_plain
-from templating.plain_content import has_markup, text_as_html
+from templating.plain_content import is_html, text_as_html
 from templating.requirements import VariablePath, missing
 from templating.source import (
     MAX_PUSH_TEXT_BYTES,
@@ -159,7 +159,7 @@ def compile_template(source: TemplateSource) -> CompiledTemplate:
     push = _paths(parts, (*push_text_parts(parts), "image", "link"))
     return CompiledTemplate(
         parts=parts,
-        html_is_text="html" in parts and not has_markup(parts["html"].source, parts["html"].markups),
+        html_is_text="html" in parts and not is_html(parts["html"].source, parts["html"].marks),
         paths={"email": email, "push": push},
         app_schemes=_with_literal_scheme(schemes, parts.get("link")),
     )
@@ -167,7 +167,7 @@ def compile_template(source: TemplateSource) -> CompiledTemplate:
 
 def _compile(name: str, source: str, app_schemes: Collection[str]) -> CompiledPart:
     try:
-        if name == "html" and has_markup(source, find_markups(source)):
+        if name == "html" and is_html(source, find_liquid(source)):
             part = compile_html(source, app_schemes)
         else:
             part = compile_plain(source)
@@ -190,7 +190,7 @@ def _check_url(name: str, part: CompiledPart, app_schemes: Collection[str]) -> N
     beginning = _literal_beginning(part)
     if classify(beginning) is UrlStart.UNSAFE:
         raise TemplateError("unsafe_url", "must not lead to something that can run code or read files")
-    if part.markups:
+    if part.marks:
         return
     if name == "image" and not web_url(part.source):
         raise TemplateError("unsafe_url", "must be an http or https URL")
@@ -199,7 +199,7 @@ def _check_url(name: str, part: CompiledPart, app_schemes: Collection[str]) -> N
 
 
 def _literal_beginning(part: CompiledPart) -> str:
-    return part.source[: part.markups[0].start] if part.markups else part.source
+    return part.source[: part.marks[0].start] if part.marks else part.source
 
 
 def _with_literal_scheme(app_schemes: Collection[str], link: CompiledPart | None) -> frozenset[str]:

@@ -13,7 +13,7 @@ from liquid.lex import _tokenize_template, compile_liquid_rules
 from liquid.token import TOKEN_CONTENT, TOKEN_DOC, TOKEN_ILLEGAL, TOKEN_OUTPUT, Token
 
 from templating.filters import FILTERS
-from templating.markup import TAGS, without_comments
+from templating.liquid_marks import TAGS, without_comments
 from templating.markup_text import literal_text
 from templating.metered import MeteredTemplate, all_nodes
 from templating.requirements import as_names, restore_expression, restore_node
@@ -69,7 +69,7 @@ def environment() -> MessageEnvironment:
 
 
 def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
-    """Parses a source that `find_markups` has accepted. Raises `template_syntax` or `template_limit`."""
+    """Parses a source that `find_liquid` has accepted. Raises `template_syntax` or `template_limit`."""
     try:
         template = environment().from_string(without_comments(source))
     except LiquidError as error:

@@ -1,7 +1,7 @@
 """Scans a source in linear time before Liquid reads it.
 
-Liquid's lexer consists of backtracking expressions. An unclosed markup, or a long run of whitespace in one, takes quadratic
-time. This scan has a constant cost per character, and refuses such sources.
+Liquid's lexer consists of backtracking expressions. An unclosed output or tag, or a long run of whitespace in one, takes
+quadratic time. This scan has a constant cost per character, and refuses such sources.
 """
 
 import re
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from templating.source import (
-    MAX_MARKUP_BLANKS,
-    MAX_MARKUP_CHARS,
-    MAX_MARKUP_CHARS_IN_ALL,
-    MAX_MARKUPS,
+    MAX_MARK_BLANKS,
+    MAX_MARK_CHARS,
+    MAX_MARK_CHARS_IN_ALL,
+    MAX_MARKS,
     MAX_SOURCE_BYTES,
     TemplateError,
 )
@@ -26,13 +26,13 @@ TAGS = frozenset((_BLOCKS | _SIMPLE_TAGS) - {"raw"})  # the lexer searches for `
 _TAG_WORDS = _BLOCKS | {f"end{name}" for name in _BLOCKS} | _SIMPLE_TAGS | {"elsif", "else", "when"}
 _START = re.compile(r"\{([{%])")
 _TAG_NAME = re.compile(r"\{%-?\s*(#|\w*)")
-_BLANKS = re.compile(rf"\s{{{MAX_MARKUP_BLANKS}}}")
+_BLANKS = re.compile(rf"\s{{{MAX_MARK_BLANKS}}}")
 _CONTENT_ENDS = {name: re.compile(rf"\{{%-?\s*end{name}\s*-?%\}}") for name in ("doc", "raw")}
 _NO_LINE_END = re.compile(r"[^\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
-class Markup:
+class LiquidMark:
     """One `{{ output }}` or `{% tag %}`: its text with the delimiters, and its position."""
 
     start: int
@@ -53,21 +53,21 @@ class Markup:
         return name.group(1) if name else ""
 
 
-def find_markups(source: str, more_tags: Collection[str] = ()) -> tuple[Markup, ...]:
-    """All markups of the source, in order. Raises `template_syntax` or `template_limit`.
+def find_liquid(source: str, more_tags: Collection[str] = ()) -> tuple[LiquidMark, ...]:
+    """All outputs and tags of the source, in order. Raises `template_syntax` or `template_limit`.
 
     `more_tags` are accepted besides those that can be rendered: they are replaced before a version is saved.
     """
     _check_size(source)
-    found: list[Markup] = []
+    found: list[LiquidMark] = []
     chars = lines = 0
-    for markup in _scan(source):
-        _check(markup, more_tags)
-        found.append(markup)
-        chars += len(markup.text)
-        lines += markup.text.count("\n") if markup.tag == "liquid" else 0
-        if len(found) + lines > MAX_MARKUPS or chars > MAX_MARKUP_CHARS_IN_ALL:
-            limit = f"{MAX_MARKUPS} outputs and tags, or {MAX_MARKUP_CHARS_IN_ALL} characters in them"
+    for mark in _scan(source):
+        _check(mark, more_tags)
+        found.append(mark)
+        chars += len(mark.text)
+        lines += mark.text.count("\n") if mark.tag == "liquid" else 0
+        if len(found) + lines > MAX_MARKS or chars > MAX_MARK_CHARS_IN_ALL:
+            limit = f"{MAX_MARKS} outputs and tags, or {MAX_MARK_CHARS_IN_ALL} characters in them"
             raise TemplateError("template_limit", f"more than {limit}")
     return tuple(found)
 
@@ -95,7 +95,7 @@ def without_comments(source: str) -> str:
     return "".join((*pieces, source[position:]))
 
 
-def _scan(source: str) -> Iterator[Markup]:
+def _scan(source: str) -> Iterator[LiquidMark]:
     position = 0
     while start := _START.search(source, position):
         begin = start.start()
@@ -103,12 +103,12 @@ def _scan(source: str) -> Iterator[Markup]:
         end = source.find(closing, start.end())
         if end < 0:
             raise TemplateError("template_syntax", f"an opening {start.group()} has no closing {closing}")
-        markup = Markup(begin, source[begin : end + 2])
-        yield markup
-        position = _content_end(source, markup) if markup.tag in _CONTENT_BLOCKS else markup.end
+        mark = LiquidMark(begin, source[begin : end + 2])
+        yield mark
+        position = _content_end(source, mark) if mark.tag in _CONTENT_BLOCKS else mark.end
 
 
-def _content_end(source: str, opening: Markup) -> int:
+def _content_end(source: str, opening: LiquidMark) -> int:
     """The end of the content of a comment, doc or raw block. Comments may contain comments and raw blocks."""
     if opening.tag == "comment":
         return _comment_end(source, opening.end)
@@ -124,7 +124,7 @@ def _comment_end(source: str, position: int) -> int:
         if start < 0 or end < 0:
             _unclosed("comment")
         position = end + 2
-        match Markup(start, source[start:position]).tag:
+        match LiquidMark(start, source[start:position]).tag:
             case "comment":
                 depth += 1
             case "endcomment":
@@ -139,12 +139,12 @@ def _unclosed(name: str) -> NoReturn:
     raise TemplateError("template_syntax", f"a '{name}' tag has no 'end{name}'")
 
 
-def _check(markup: Markup, more_tags: Collection[str]) -> None:
-    name = markup.tag
-    for line in markup.text.split("\n") if name == "liquid" else (markup.text,):
-        if len(line) > MAX_MARKUP_CHARS:
-            raise TemplateError("template_limit", f"an output or tag is longer than {MAX_MARKUP_CHARS} characters")
-    if _BLANKS.search(markup.text):
-        raise TemplateError("template_limit", f"an output or tag holds more than {MAX_MARKUP_BLANKS} blanks in a row")
-    if markup.is_tag and name not in _TAG_WORDS and name not in more_tags:
+def _check(mark: LiquidMark, more_tags: Collection[str]) -> None:
+    name = mark.tag
+    for line in mark.text.split("\n") if name == "liquid" else (mark.text,):
+        if len(line) > MAX_MARK_CHARS:
+            raise TemplateError("template_limit", f"an output or tag is longer than {MAX_MARK_CHARS} characters")
+    if _BLANKS.search(mark.text):
+        raise TemplateError("template_limit", f"an output or tag holds more than {MAX_MARK_BLANKS} blanks in a row")
+    if mark.is_tag and name not in _TAG_WORDS and name not in more_tags:
         raise TemplateError("template_syntax", f"the tag '{name}' is not available")

@@ -9,7 +9,7 @@ from liquid.exceptions import LiquidError
 from templating.expressions import FastPart, check_expressions
 from templating.html_context import set_writers
 from templating.liquid_engine import WrittenOutput, as_template_error, parse
-from templating.markup import Markup, find_markups
+from templating.liquid_marks import LiquidMark, find_liquid
 from templating.metered import MeteredTemplate, all_nodes
 from templating.requirements import Needs, needs_of
 from templating.source import TemplateError
@@ -45,10 +45,10 @@ class LiquidPart:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPart:
-    """A part, ready to be rendered. `markups` are its outputs and tags, in order."""
+    """A part, ready to be rendered. `marks` are its outputs and tags, in order."""
 
     source: str
-    markups: tuple[Markup, ...]
+    marks: tuple[LiquidMark, ...]
     renderer: Renderer
     needs: Needs
 
@@ -58,21 +58,21 @@ class CompiledPart:
 
 def compile_html(source: str, app_schemes: Collection[str] = ()) -> CompiledPart:
     """Compiles a part whose values are escaped, each for its context in the HTML."""
-    markups = find_markups(source)
+    marks = find_liquid(source)
     template = parse(source, escape_html=True)
     check_expressions(template)
     set_writers(template.nodes)
     if app_schemes:
         _allow(app_schemes, template)
-    return _compiled(source, markups, template)
+    return _compiled(source, marks, template)
 
 
 def compile_plain(source: str) -> CompiledPart:
     """Compiles a plain-text part."""
-    markups = find_markups(source)
+    marks = find_liquid(source)
     template = parse(source, escape_html=False)
     check_expressions(template)
-    return _compiled(source, markups, template)
+    return _compiled(source, marks, template)
 
 
 def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
@@ -83,9 +83,9 @@ def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
             output.write = write
 
 
-def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplate) -> CompiledPart:
+def _compiled(source: str, marks: tuple[LiquidMark, ...], template: MeteredTemplate) -> CompiledPart:
     renderer = FastPart.from_nodes(template.nodes) or _tried(LiquidPart(template))
-    return CompiledPart(source, markups, renderer, needs_of(template.nodes))
+    return CompiledPart(source, marks, renderer, needs_of(template.nodes))
 
 
 def _tried(part: LiquidPart) -> LiquidPart:

@@ -11,7 +11,7 @@ from html.entities import html5
 
 from markupsafe import escape
 
-from templating.markup import Markup
+from templating.liquid_marks import LiquidMark
 from templating.urls import OUTPUT_MARK
 
 _ELEMENT_NAMES = """
@@ -33,15 +33,15 @@ _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]")
 
 
-def has_markup(source: str, markups: Sequence[Markup]) -> bool:
-    """Whether the source of `content` is HTML. `markups` are its outputs and tags."""
-    if any(_MAKES_MARKUP.search(markup.text) for markup in markups):
+def is_html(source: str, marks: Sequence[LiquidMark]) -> bool:
+    """Whether the source of `content` is HTML. `marks` are its outputs and tags."""
+    if any(_MAKES_MARKUP.search(mark.text) for mark in marks):
         return True
     position = 0
     pieces: list[str] = []
-    for markup in markups:
-        pieces.append(source[position : markup.start])
-        position = markup.end
+    for mark in marks:
+        pieces.append(source[position : mark.start])
+        position = mark.end
     literal = OUTPUT_MARK.join([*pieces, source[position:]])
     return any(_is_tag(tag) for tag in _TAG.finditer(literal)) or any(
         not (name := reference.group(1)) or f"{name};" in html5 for reference in _REFERENCE.finditer(literal)

@@ -38,10 +38,10 @@ class MissingVariables(TemplateError):
 # of a second and a few tens of megabytes.
 
 MAX_SOURCE_BYTES = 256 * 1024
-MAX_MARKUPS = 2_000  # {{ }} and {% %} in one part; Liquid parses about 30,000 a second
-MAX_MARKUP_CHARS = 1_000
-MAX_MARKUP_CHARS_IN_ALL = 64 * 1024  # a filter needs five: Liquid parses about 30,000 of those a second, too
-MAX_MARKUP_BLANKS = 100  # in a row: the Liquid lexer backtracks quadratically over whitespace inside a markup
+MAX_MARKS = 2_000  # {{ }} and {% %} in one part; Liquid parses about 30,000 a second
+MAX_MARK_CHARS = 1_000
+MAX_MARK_CHARS_IN_ALL = 64 * 1024  # a filter needs five: Liquid parses about 30,000 of those a second, too
+MAX_MARK_BLANKS = 100  # in a row: the Liquid lexer backtracks quadratically over whitespace inside an output or tag
 MAX_NESTING = 20
 MAX_ITERATIONS = 10_000
 MAX_STEPS = 30_000  # nodes rendered, see MeteredContext

@@ -9,7 +9,7 @@ import pytest
 from templating import TemplateError, TemplateSource, compile_template
 from templating.filters import FILTERS
 from templating.liquid_engine import environment
-from templating.markup import TAGS
+from templating.liquid_marks import TAGS
 
 SECONDS = 3.0  # of CPU, so that busy neighbours count little; each takes under 0.5 on an idle machine
 MEGABYTES = 64

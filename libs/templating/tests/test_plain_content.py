@@ -7,8 +7,8 @@ from turbohtml import parse
 
 from templating import RenderedEmail, TemplateSource, compile_template
 from templating.html_text import html_to_text
-from templating.markup import Markup
-from templating.plain_content import has_markup
+from templating.liquid_marks import LiquidMark
+from templating.plain_content import is_html
 
 
 def mail(content: str, *, text: str = "", **variables: object) -> RenderedEmail:
@@ -81,7 +81,7 @@ def test_what_holds_markup_is_html_as_it_always_was(html):
 
 
 def test_a_tag_that_writes_a_table_makes_html():
-    assert has_markup("{% tablerow i in a %}x", (Markup(0, "{% tablerow i in a %}"),))
+    assert is_html("{% tablerow i in a %}x", (LiquidMark(0, "{% tablerow i in a %}"),))
 
 
 def test_values_are_text_whatever_they_hold():

@@ -59,7 +59,7 @@ def inline(html: str, css: str | None = None) -> CompiledHtml:
     tags = list(start_tags(plain))
     mark_liquid(tags, found)
     placeholders = Placeholders.for_source(html + (css or ""))
-    has_tags = any(place.markup.is_tag for place in found)
+    has_tags = any(place.mark.is_tag for place in found)
     sheets = list(_sheets(html, tags, found, placeholders)) if css is None else [_sheet(css, placeholders, always=True)]
     notes = _Notes(linked=_linked(tags))
     try:
@@ -107,8 +107,8 @@ def _between(text: str, start: str, end: str) -> Iterator[str]:
 
 
 def _depth_at(found: list[Place], position: int) -> int:
-    after = next((place for place in found if place.markup.start > position), None)
-    return 0 if after is None else after.depth + after.markup.tag.startswith("end")
+    after = next((place for place in found if place.mark.start > position), None)
+    return 0 if after is None else after.depth + after.mark.tag.startswith("end")
 
 
 def _sheet(css: str, placeholders: Placeholders, *, always: bool) -> StyleSheet:

@@ -12,7 +12,7 @@ from enum import Enum
 from template_service.authoring.liquid_places import LIQUID_BLOCKS
 from template_service.authoring.snippet_tags import SNIPPET_TAGS, read_block, read_layout, syntax_error
 from template_service.authoring.whitespace import without_dashes
-from templating.markup import Markup, find_markups, without_comments
+from templating.liquid_marks import LiquidMark, find_liquid, without_comments
 from templating.source import MAX_NESTING, MAX_SOURCE_BYTES, TemplateError
 
 MAX_LAYOUTS = 5
@@ -58,9 +58,9 @@ class Document:
 def _is_comment(text: str) -> bool:
     """Whether it is only comments and blanks."""
     said = without_comments(text)
-    for markup in find_markups(text, SNIPPET_TAGS):
-        if markup.tag in {"comment", "endcomment", "#"}:
-            said = said.replace(markup.text, "")
+    for mark in find_liquid(text, SNIPPET_TAGS):
+        if mark.tag in {"comment", "endcomment", "#"}:
+            said = said.replace(mark.text, "")
     return not said.strip()
 
 
@@ -138,7 +138,7 @@ class _Writer:
 class _Open:
     """A block whose end was not found yet. `depth` counts the Liquid blocks that it is in."""
 
-    markup: Markup | None
+    mark: LiquidMark | None
     depth: int
     pieces: list[Piece] = field(default_factory=list)
 
@@ -148,50 +148,50 @@ def read(source: str) -> Document:
     document = Document()
     stack = [_Open(None, 0)]
     position = depth = 0
-    for markup in find_markups(source, SNIPPET_TAGS):
+    for mark in find_liquid(source, SNIPPET_TAGS):
         innermost = stack[-1]
-        if not _is_ours(markup, inside=len(stack) > 1):
-            depth += markup.tag in LIQUID_BLOCKS
-            depth -= markup.tag in _ENDS
+        if not _is_ours(mark, inside=len(stack) > 1):
+            depth += mark.tag in LIQUID_BLOCKS
+            depth -= mark.tag in _ENDS
             continue
-        innermost.pieces.append(source[position : markup.start])
-        position = markup.end
-        match markup.tag:
+        innermost.pieces.append(source[position : mark.start])
+        position = mark.end
+        match mark.tag:
             case "layout":
-                _begin(document, markup, source)
+                _begin(document, mark, source)
                 innermost.pieces.clear()
             case "block":
                 if document.layout and depth:
-                    raise syntax_error("a block that fills a layout cannot be inside another tag", markup, source)
-                stack.append(_Open(markup, depth))
+                    raise syntax_error("a block that fills a layout cannot be inside another tag", mark, source)
+                stack.append(_Open(mark, depth))
             case "endblock":
-                _close(stack, markup, depth, document, source)
+                _close(stack, mark, depth, document, source)
             case _:
                 innermost.pieces.append(_Super.SUPER)
-    if (unclosed := stack[-1].markup) is not None:
+    if (unclosed := stack[-1].mark) is not None:
         raise syntax_error("a 'block' tag has no 'endblock'", unclosed, source)
     document.pieces = (*stack[0].pieces, source[position:])
     return document
 
 
-def _begin(document: Document, markup: Markup, source: str) -> None:
-    if document.layout or not _is_comment(source[: markup.start]):
-        raise syntax_error("{% layout %} comes first, and once", markup, source)
-    document.layout = read_layout(markup, source)
+def _begin(document: Document, mark: LiquidMark, source: str) -> None:
+    if document.layout or not _is_comment(source[: mark.start]):
+        raise syntax_error("{% layout %} comes first, and once", mark, source)
+    document.layout = read_layout(mark, source)
 
 
-def _is_ours(markup: Markup, *, inside: bool) -> bool:
-    return markup.tag in SNIPPET_TAGS - {"render"} or (inside and _SUPER.fullmatch(markup.text) is not None)
+def _is_ours(mark: LiquidMark, *, inside: bool) -> bool:
+    return mark.tag in SNIPPET_TAGS - {"render"} or (inside and _SUPER.fullmatch(mark.text) is not None)
 
 
-def _close(stack: list[_Open], markup: Markup, depth: int, document: Document, source: str) -> None:
+def _close(stack: list[_Open], mark: LiquidMark, depth: int, document: Document, source: str) -> None:
     ended = stack.pop()
-    if ended.markup is None:
-        raise syntax_error("an 'endblock' without a 'block'", markup, source)
+    if ended.mark is None:
+        raise syntax_error("an 'endblock' without a 'block'", mark, source)
     if ended.depth != depth:
-        raise syntax_error("a block and another tag overlap", markup, source)
-    name, required = read_block(ended.markup, markup, source)
+        raise syntax_error("a block and another tag overlap", mark, source)
+    name, required = read_block(ended.mark, mark, source)
     if name in document.blocks:
-        raise syntax_error(f"there are two blocks '{name}'", ended.markup, source)
+        raise syntax_error(f"there are two blocks '{name}'", ended.mark, source)
     document.blocks[name] = block = Block(name, tuple(ended.pieces), required)
     stack[-1].pieces.append(block)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from templating.html_state import HtmlState, Mode, scan, with_output
-from templating.markup import Markup, find_markups, without_comments
+from templating.liquid_marks import LiquidMark, find_liquid, without_comments
 
 LIQUID_BLOCKS = frozenset({"if", "unless", "case", "for", "tablerow", "capture", "ifchanged"})
 _NOT_LINE_END = re.compile(r"[^\r\n]")
@@ -13,9 +13,9 @@ _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A markup, the HTML around it, and the number of Liquid blocks that it is inside of."""
+    """An output or tag, the HTML around it, and the number of Liquid blocks that it is inside of."""
 
-    markup: Markup
+    mark: LiquidMark
     state: HtmlState
     depth: int
 
@@ -24,15 +24,15 @@ def places(source: str) -> Iterator[Place]:
     """Raises TemplateError for Liquid that cannot be saved."""
     state = HtmlState()
     position = depth = 0
-    for markup in find_markups(source):
-        state = scan(state, source[position : markup.start])
-        if markup.tag.startswith("end"):
-            depth -= markup.tag[3:] in LIQUID_BLOCKS
-        yield Place(markup, state, depth)
-        depth += markup.tag in LIQUID_BLOCKS
-        if not markup.is_tag and state.mode is Mode.VALUE:
+    for mark in find_liquid(source):
+        state = scan(state, source[position : mark.start])
+        if mark.tag.startswith("end"):
+            depth -= mark.tag[3:] in LIQUID_BLOCKS
+        yield Place(mark, state, depth)
+        depth += mark.tag in LIQUID_BLOCKS
+        if not mark.is_tag and state.mode is Mode.VALUE:
             state = with_output(state)
-        position = markup.end
+        position = mark.end
 
 
 def masked(source: str, found: list[Place]) -> str:
@@ -41,16 +41,16 @@ def masked(source: str, found: list[Place]) -> str:
     pieces: list[str] = []
     position = 0
     for place in found:
-        markup = place.markup
-        in_value = place.state.mode is Mode.VALUE and not markup.is_tag
-        pieces += (source[position : markup.start], _NOT_LINE_END.sub("x" if in_value else " ", markup.text))
-        position = markup.end
+        mark = place.mark
+        in_value = place.state.mode is Mode.VALUE and not mark.is_tag
+        pieces += (source[position : mark.start], _NOT_LINE_END.sub("x" if in_value else " ", mark.text))
+        position = mark.end
     return "".join((*pieces, source[position:]))
 
 
 @dataclass(slots=True)
 class Placeholders:
-    """Words that replace markups. `prefix` is a word that the source does not contain."""
+    """Words that replace outputs and tags. `prefix` is a word that the source does not contain."""
 
     prefix: str
     texts: list[str] = field(default_factory=list)
@@ -67,12 +67,12 @@ class Placeholders:
         return f"{self.prefix}{len(self.texts) - 1}z"
 
     def hide(self, source: str) -> str:
-        """The source with a placeholder for each of its markups."""
+        """The source with a placeholder for each of its outputs and tags."""
         pieces: list[str] = []
         position = 0
-        for markup in find_markups(source):
-            pieces += (source[position : markup.start], self.for_text(markup.text))
-            position = markup.end
+        for mark in find_liquid(source):
+            pieces += (source[position : mark.start], self.for_text(mark.text))
+            position = mark.end
         return "".join((*pieces, source[position:]))
 
     def restore(self, text: str) -> str:

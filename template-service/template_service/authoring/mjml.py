@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from template_service.authoring.inlining import CompiledHtml, inline
 from template_service.authoring.isolated import GaveUp, SourceError, compile_isolated
 from template_service.authoring.liquid_places import Placeholders
-from templating.markup import find_markups, without_comments
+from templating.liquid_marks import find_liquid, without_comments
 from templating.source import MAX_SOURCE_BYTES, TemplateError
 
 _MJML = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|\{%.*?%\}\s*)*+<mjml[\s>]", re.DOTALL)
@@ -125,10 +125,10 @@ def _follow(tag: _Tag, open_tags: list[_Tag], marked: str, placeholders: Placeho
 
 def _check_nothing_lost(html: str, source: str, placeholders: Placeholders) -> None:
     kept = {int(number) for number in re.findall(rf"{placeholders.prefix}(\d+)z", html)}
-    for number, markup in enumerate(find_markups(source)):
+    for number, mark in enumerate(find_liquid(source)):
         if number not in kept:
-            line = source.count("\n", 0, markup.start) + 1
-            problem = f"line {line}: MJML drops '{markup.text}' here. Liquid may stand in texts, addresses and colours"
+            line = source.count("\n", 0, mark.start) + 1
+            problem = f"line {line}: MJML drops '{mark.text}' here. Liquid may stand in texts, addresses and colours"
             raise TemplateError("template_syntax", problem)
 
 

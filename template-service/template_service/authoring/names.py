@@ -30,7 +30,7 @@ from liquid.token import (
 )
 
 from templating.liquid_engine import parse
-from templating.markup import Markup, find_markups
+from templating.liquid_marks import LiquidMark, find_liquid
 from templating.metered import all_nodes
 from templating.requirements import needs_of
 from templating.source import TemplateError
@@ -92,25 +92,25 @@ def renamed(source: str, to: Mapping[str, str]) -> str:
             raise TemplateError("template_syntax", f"'{name}' cannot be a name in a snippet")
     pieces: list[str] = []
     position = 0
-    for markup in find_markups(source):
-        for offset, tag, expression in _expressions(markup):
+    for mark in find_liquid(source):
+        for offset, tag, expression in _expressions(mark):
             for start, length, name in _places(expression, tag, to):
-                begin = markup.start + offset + start
+                begin = mark.start + offset + start
                 pieces += (source[position:begin], to[name])
                 position = begin + length
     return "".join((*pieces, source[position:]))
 
 
-def _expressions(markup: Markup) -> Iterator[tuple[int, str, str]]:
-    """The place of each expression in the markup, its tag, and its text."""
-    inside = markup.text[2:-2]
-    if not markup.is_tag:
+def _expressions(mark: LiquidMark) -> Iterator[tuple[int, str, str]]:
+    """The place of each expression in the mark, its tag, and its text."""
+    inside = mark.text[2:-2]
+    if not mark.is_tag:
         yield 2, "", inside
         return
-    lines = inside.split("\n") if markup.tag == "liquid" else [inside]
+    lines = inside.split("\n") if mark.tag == "liquid" else [inside]
     offset = 2
     for number, line in enumerate(lines):
-        name = _TAG.match(line, 0 if number or markup.tag != "liquid" else line.find("liquid") + len("liquid"))
+        name = _TAG.match(line, 0 if number or mark.tag != "liquid" else line.find("liquid") + len("liquid"))
         if name and name.group(1) not in _NO_EXPRESSION:
             yield offset + name.end(), name.group(1), line[name.end() :]
         offset += len(line) + 1

@@ -6,8 +6,8 @@ from html import escape
 from turbohtml import parse
 
 from template_service.authoring.liquid_places import masked, places
-from templating.markup import find_markups
-from templating.plain_content import has_markup
+from templating.liquid_marks import find_liquid
+from templating.plain_content import is_html
 from templating.source import TemplateError
 
 # Outlook reads `mso-hide`, the others some of the rest.
@@ -19,7 +19,7 @@ _DOCTYPE = re.compile(r"\s*<!doctype[^>]*>", re.IGNORECASE)
 
 def with_preheader(html: str, preheader: str) -> str:
     """The HTML with this text, which may have Liquid, first in its body. Raises TemplateError."""
-    if not has_markup(html, find_markups(html)):
+    if not is_html(html, find_liquid(html)):
         raise TemplateError("template_syntax", "needs a content with HTML", "preheader")
     at = _body_start(masked(html, list(places(html))))
     return f'{html[:at]}<div style="{_HIDDEN}">{_as_html(preheader)}{_PADDING}</div>{html[at:]}'
@@ -40,7 +40,7 @@ def _body_start(plain: str) -> int:
 def _as_html(preheader: str) -> str:
     pieces: list[str] = []
     position = 0
-    for markup in find_markups(preheader):
-        pieces += (escape(preheader[position : markup.start], quote=False), markup.text)
-        position = markup.end
+    for mark in find_liquid(preheader):
+        pieces += (escape(preheader[position : mark.start], quote=False), mark.text)
+        position = mark.end
     return "".join((*pieces, escape(preheader[position:], quote=False)))

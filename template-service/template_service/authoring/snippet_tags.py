@@ -11,7 +11,7 @@ from liquid.builtin.tags.render_tag import RenderNode
 from liquid.exceptions import LiquidError
 from liquid.extra.tags.extends_tag import BlockNode, BlockTag, ExtendsNode, ExtendsTag
 
-from templating.markup import Markup, find_markups
+from templating.liquid_marks import LiquidMark, find_liquid
 from templating.source import TemplateError
 
 SNIPPET_TAGS = frozenset({"render", "layout", "block", "endblock"})
@@ -53,7 +53,7 @@ class Render:
 
 def uses_snippets(source: str) -> bool:
     """Raises TemplateError."""
-    return any(markup.tag in SNIPPET_TAGS for markup in find_markups(source, SNIPPET_TAGS))
+    return any(mark.tag in SNIPPET_TAGS for mark in find_liquid(source, SNIPPET_TAGS))
 
 
 def snippets_named(source: str) -> frozenset[str]:
@@ -62,20 +62,20 @@ def snippets_named(source: str) -> frozenset[str]:
 
 
 def _named(source: str) -> Iterator[str]:
-    for markup in find_markups(source, SNIPPET_TAGS):
-        match markup.tag:
+    for mark in find_liquid(source, SNIPPET_TAGS):
+        match mark.tag:
             case "render":
-                yield read_render(markup, source).snippet
+                yield read_render(mark, source).snippet
             case "layout":
-                yield read_layout(markup, source)
+                yield read_layout(mark, source)
 
 
-def read_render(markup: Markup, source: str) -> Render:
+def read_render(mark: LiquidMark, source: str) -> Render:
     """Raises `template_syntax`, with the line."""
-    node = _parsed(markup.text, markup, source)
+    node = _parsed(mark.text, mark, source)
     if not isinstance(node, RenderNode) or not isinstance(node.name, StringLiteral):
-        raise syntax_error("write the snippet's name in quotes: {% render 'name' %}", markup, source)
-    text, end = markup.text, len(markup.text) - (3 if markup.text.endswith("-%}") else 2)
+        raise syntax_error("write the snippet's name in quotes: {% render 'name' %}", mark, source)
+    text, end = mark.text, len(mark.text) - (3 if mark.text.endswith("-%}") else 2)
     starts = [argument.token.start_index for argument in node.args]
     values = tuple(
         (argument.name, _value(text[start + len(argument.name) : stop]))
@@ -94,28 +94,28 @@ def read_render(markup: Markup, source: str) -> Render:
     return Render(node.name.value, values, bound, of, each=node.loop)
 
 
-def read_layout(markup: Markup, source: str) -> str:
+def read_layout(mark: LiquidMark, source: str) -> str:
     """The layout's name. Raises `template_syntax`, with the line."""
-    node = _parsed(markup.text, markup, source)
+    node = _parsed(mark.text, mark, source)
     return str(node.name) if isinstance(node, ExtendsNode) else ""
 
 
-def read_block(opening: Markup, closing: Markup, source: str) -> tuple[str, bool]:
+def read_block(opening: LiquidMark, closing: LiquidMark, source: str) -> tuple[str, bool]:
     """The block's name, and whether it is `required`. Raises `template_syntax`, with the line."""
     node = _parsed(opening.text + closing.text, opening, source)
     return (str(node.name), node.required) if isinstance(node, BlockNode) else ("", False)
 
 
-def syntax_error(problem: str, markup: Markup, source: str) -> TemplateError:
-    line = source.count("\n", 0, markup.start) + 1
+def syntax_error(problem: str, mark: LiquidMark, source: str) -> TemplateError:
+    line = source.count("\n", 0, mark.start) + 1
     return TemplateError("template_syntax", f"line {line}: {problem}")
 
 
-def _parsed(text: str, markup: Markup, source: str) -> Node:
+def _parsed(text: str, mark: LiquidMark, source: str) -> Node:
     try:
         return _environment().from_string(text).nodes[0]
     except LiquidError as error:
-        raise syntax_error(str(error.message), markup, source) from error
+        raise syntax_error(str(error.message), mark, source) from error
 
 
 def _value(text: str) -> str:

@@ -11,9 +11,9 @@ from template_service.authoring.layouts import in_layout, include_cycle, read
 from template_service.authoring.names import Names, names_of, renamed, variables_of
 from template_service.authoring.snippet_tags import SNIPPET_TAGS, Render, read_render, snippets_named, uses_snippets
 from template_service.authoring.whitespace import without_dashes
-from templating.markup import find_markups
+from templating.liquid_marks import find_liquid
 from templating.parts import compile_plain
-from templating.source import MAX_MARKUPS, MAX_SOURCE_BYTES, TemplateError
+from templating.source import MAX_MARKS, MAX_SOURCE_BYTES, TemplateError
 
 MAX_DEPTH = 5  # of snippets in snippets
 MAX_RENDERS = 100  # snippets put into one part, also by other snippets
@@ -69,11 +69,11 @@ def _without_snippet_tags(source: str) -> str:
     """The source with blanks in place of snippet tags."""
     pieces: list[str] = []
     position = 0
-    for markup in find_markups(source, SNIPPET_TAGS):
-        if markup.tag in SNIPPET_TAGS:
-            blank = "".join(character if character in "\r\n" else " " for character in markup.text)
-            pieces += (source[position : markup.start], blank)
-            position = markup.end
+    for mark in find_liquid(source, SNIPPET_TAGS):
+        if mark.tag in SNIPPET_TAGS:
+            blank = "".join(character if character in "\r\n" else " " for character in mark.text)
+            pieces += (source[position : mark.start], blank)
+            position = mark.end
     return "".join((*pieces, source[position:]))
 
 
@@ -116,7 +116,7 @@ class _Expansion:
     versions: dict[str, int] = field(default_factory=dict)
     renders: int = 0
     size: int = 0
-    markups: int = 0
+    marks: int = 0
 
     def part(self, source: str) -> str:
         return self._expanded(source, _IncludePath(), frozenset()).text
@@ -128,13 +128,13 @@ class _Expansion:
         pieces: list[str] = []
         used: list[tuple[str, frozenset[str]]] = []
         position = 0
-        for markup in find_markups(text, SNIPPET_TAGS):
-            if markup.tag == "render":
-                call = read_render(markup, text)
+        for mark in find_liquid(text, SNIPPET_TAGS):
+            if mark.tag == "render":
+                call = read_render(mark, text)
                 put, free = self._rendered(call, _path_to(call.snippet, sources))
-                pieces += (text[position : markup.start], put)
+                pieces += (text[position : mark.start], put)
                 used.append((call.snippet, free))
-                position = markup.end
+                position = mark.end
         plain = "".join((*pieces, text[position:]))
         self._count(plain)
         names = names_of(_without_snippet_tags(text))
@@ -191,8 +191,8 @@ class _Expansion:
 
     def _count(self, plain: str) -> None:
         self.size += len(plain)
-        self.markups += len(find_markups(plain))
-        if self.size > MAX_DEPTH * MAX_SOURCE_BYTES or self.markups > MAX_DEPTH * MAX_MARKUPS:
+        self.marks += len(find_liquid(plain))
+        if self.size > MAX_DEPTH * MAX_SOURCE_BYTES or self.marks > MAX_DEPTH * MAX_MARKS:
             raise TemplateError("template_limit", "too large with its snippets")
 
 

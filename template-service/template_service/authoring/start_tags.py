@@ -35,10 +35,10 @@ def mark_liquid(tags: Iterable[StartTag], found: list[Place]) -> None:
     inside = [place for place in found if place.state.mode in {Mode.VALUE, Mode.TAG}]
     at = 0
     for tag in sorted(tags, key=lambda one: one.start):
-        while at < len(inside) and inside[at].markup.start < tag.start:
+        while at < len(inside) and inside[at].mark.start < tag.start:
             at += 1
         for place in inside[at:]:
-            if place.markup.start >= tag.end:
+            if place.mark.start >= tag.end:
                 break
             if place.state.mode is Mode.TAG:
                 tag.liquid = "attributes"

@@ -4,7 +4,7 @@ When sources are joined, a dash at the edge of one must not trim whitespace in t
 """
 
 from template_service.authoring.snippet_tags import SNIPPET_TAGS
-from templating.markup import Markup, find_markups
+from templating.liquid_marks import LiquidMark, find_liquid
 
 _VERBATIM = frozenset({"raw", "doc", "comment"})
 """Nothing in these is stripped, whatever their dashes say."""
@@ -14,14 +14,14 @@ def without_dashes(source: str) -> str:
     """The source that renders to the same without whitespace control. Raises TemplateError."""
     pieces: list[str] = []
     position = 0
-    before: Markup | None = None
-    for markup in find_markups(source, SNIPPET_TAGS):
-        pieces += (_stripped(source[position : markup.start], before, markup), _plain(markup.text))
-        position, before = markup.end, markup
+    before: LiquidMark | None = None
+    for mark in find_liquid(source, SNIPPET_TAGS):
+        pieces += (_stripped(source[position : mark.start], before, mark), _plain(mark.text))
+        position, before = mark.end, mark
     return "".join((*pieces, _stripped(source[position:], before, None)))
 
 
-def _stripped(text: str, before: Markup | None, after: Markup | None) -> str:
+def _stripped(text: str, before: LiquidMark | None, after: LiquidMark | None) -> str:
     if before is not None and before.tag in _VERBATIM:
         return text
     if before is not None and before.text[-3] == "-":
@@ -31,10 +31,10 @@ def _stripped(text: str, before: Markup | None, after: Markup | None) -> str:
     return text
 
 
-def _plain(markup: str) -> str:
+def _plain(mark: str) -> str:
     """With a blank in place of each dash."""
-    if len(markup) < len("{{- -}}"):
-        return markup
-    start = f"{markup[:2]} " if markup[2] == "-" else markup[:3]
-    end = f" {markup[-2:]}" if markup[-3] == "-" else markup[-3:]
-    return f"{start}{markup[3:-3]}{end}"
+    if len(mark) < len("{{- -}}"):
+        return mark
+    start = f"{mark[:2]} " if mark[2] == "-" else mark[:3]
+    end = f" {mark[-2:]}" if mark[-3] == "-" else mark[-3:]
+    return f"{start}{mark[3:-3]}{end}"
