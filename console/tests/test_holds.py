@@ -145,10 +145,10 @@ async def test_the_part_that_follows_keeps_its_form_and_ends_with_a_new_page(
     admin: Browser, system: System, template: str
 ) -> None:
     one = hold(system, template_code=template)["hold_id"]
-    part = await admin.open(f"/holds/{one}/live?was=standing&round=3", **{"hx-request": "true"})
-    assert "round=4" in part.text
+    part = await admin.open(f"/holds/{one}/live?was=standing&poll=3", **{"hx-request": "true"})
+    assert "poll=4" in part.text
     assert "<html" not in part.text
-    last = await admin.open(f"/holds/{one}/live?was=standing&round=599", **{"hx-request": "true"})
+    last = await admin.open(f"/holds/{one}/live?was=standing&poll=599", **{"hx-request": "true"})
     assert "hx-get" not in last.text
     changed = await admin.open(f"/holds/{one}/live?was=releasing", **{"hx-request": "true"})
     assert (changed.status_code, changed.headers["hx-refresh"]) == (204, "true")

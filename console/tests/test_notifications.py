@@ -131,11 +131,11 @@ async def test_a_scheduled_one_is_cancelled(admin: Browser, system: System) -> N
     page = f"/notifications/{made}"
     text = (await admin.open(page)).text
     assert "It waits for its time" in text
-    assert f'hx-get="{page}/live?round=0"' in text
-    part = await admin.open(f"{page}/live?round=3", **{"hx-request": "true"})
-    assert "round=4" in part.text
+    assert f'hx-get="{page}/live?poll=0"' in text
+    part = await admin.open(f"{page}/live?poll=3", **{"hx-request": "true"})
+    assert "poll=4" in part.text
     assert "<html" not in part.text
-    assert "hx-get" not in (await admin.open(f"{page}/live?round=299")).text.replace("round=300", "")
+    assert "hx-get" not in (await admin.open(f"{page}/live?poll=299")).text.replace("poll=300", "")
     assert f'href="{page}/cancel">Cancel it …</a>' in text
     assert "It is never sent" in (await admin.open(f"{page}/cancel")).text
     done = await admin.submit(f"{page}/cancel", f"{page}/cancel")

@@ -33,11 +33,11 @@ async def test_erasing_needs_the_address_and_ends_with_a_receipt(admin: Browser,
     text = (await admin.open(receipt)).text
     assert user["id"] in text
     assert "The rest is being erased." in text
-    assert f'hx-get="{receipt}/live?round=0"' in text
+    assert f'hx-get="{receipt}/live?poll=0"' in text
     assert system.http.get(f"/users/{user['id']}").status_code == 404
 
     async def is_complete() -> bool:
-        return "Everything is erased." in (await admin.open(f"{receipt}/live?round=1")).text
+        return "Everything is erased." in (await admin.open(f"{receipt}/live?poll=1")).text
 
     await eventually(is_complete, 120)
 

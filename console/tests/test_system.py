@@ -13,11 +13,11 @@ async def test_every_service_is_there_and_the_page_asks_again(admin: Browser) ->
     page = (await admin.open("/system")).text
     assert all(f'data-label="Service">{name}<' in page for name in SERVICES)
     assert "All 5 services are healthy." in page
-    assert 'hx-get="/system/live?round=0"' in page
-    part = (await admin.open("/system/live?round=3", **{"hx-request": "true"})).text
-    assert "round=4" in part
+    assert 'hx-get="/system/live?poll=0"' in page
+    part = (await admin.open("/system/live?poll=3", **{"hx-request": "true"})).text
+    assert "poll=4" in part
     assert "<html" not in part
-    last = (await admin.open("/system/live?round=359")).text
+    last = (await admin.open("/system/live?poll=359")).text
     assert "hx-get" not in last
     assert "Check again" in last
 
@@ -27,10 +27,10 @@ async def test_a_gateway_that_is_down_is_said_in_the_part_too(
 ) -> None:
     down = await browsers(f"http://127.0.0.1:{unused_tcp_port}")
     down.http.cookies.set("console", admin.http.cookies["console"], domain="console.test", path="/")
-    part = await down.open("/system/live?round=3", **{"hx-request": "true"})
+    part = await down.open("/system/live?poll=3", **{"hx-request": "true"})
     assert part.status_code == 200
     assert "The gateway does not answer." in part.text
-    assert "round=4" in part.text
+    assert "poll=4" in part.text
     assert (await down.open("/system")).status_code == 503
 
 

@@ -59,14 +59,14 @@ async def live(
     visitor: Reading,
     thing_id: ThingId,
     was: str = "",
-    round: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0,  # noqa: A002
+    poll: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0,
     of: Annotated[int, Query(ge=0)] = 0,
 ) -> Response:
     """How many it holds now. After a change of its status the whole page loads anew, with other buttons."""
     hold = await visitor.api.holds.get(thing_id)
     if hold.status != was:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
-    return visitor.page("hold_state", "holds", hold=hold, round=round + 1, of=max(of, hold.held), follow=True)
+    return visitor.page("hold_state", "holds", hold=hold, poll=poll + 1, of=max(of, hold.held), follow=True)
 
 
 @router.get("/holds/{thing_id}/release")
@@ -180,7 +180,7 @@ async def _active_version(visitor: Visitor, hold: Hold) -> int | None:
 
 
 def _page(visitor: Visitor, name: str, title: str, **values: Any) -> Response:
-    return visitor.page(name, "holds", title=title, round=0, of=0, **values)
+    return visitor.page(name, "holds", title=title, poll=0, of=0, **values)
 
 
 def _done(visitor: Visitor, what: str) -> Response:

@@ -94,13 +94,13 @@ async def _known(visitor: Visitor, notification_id: str) -> tuple[NotificationDe
 
 
 @router.get("/notifications/{thing_id}/live")
-async def live(visitor: Reading, thing_id: ThingId, round: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:  # noqa: A002
+async def live(visitor: Reading, thing_id: ThingId, poll: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:
     """The part of the page that follows the notification. When it has ended, the whole page loads anew, with its buttons."""
     n = await visitor.api.get(thing_id)
     if n.status not in UNDER_WAY:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     known = Known(await hold_of(visitor, n.held_by), sections=visitor.person.sections)
-    return visitor.page("live", "notifications", **_live(n, known, round + 1))
+    return visitor.page("live", "notifications", **_live(n, known, poll + 1))
 
 
 @router.get("/notifications/{thing_id}/cancel")
@@ -154,9 +154,9 @@ def _link(wanted: Wanted, **changes: str | None) -> str:
     return f"/notifications?{urlencode(wanted.query(**changes))}"
 
 
-def _live(n: NotificationDetail, known: Known, round_: int = 0) -> dict[str, object]:
-    follows = n.status in UNDER_WAY and round_ < FOLLOWED
-    return {"n": n, "said": verdict_on(n, known), "steps": steps_of(n), "live": follows, "round": round_}
+def _live(n: NotificationDetail, known: Known, poll: int = 0) -> dict[str, object]:
+    follows = n.status in UNDER_WAY and poll < FOLLOWED
+    return {"n": n, "said": verdict_on(n, known), "steps": steps_of(n), "live": follows, "poll": poll}
 
 
 async def hold_of(visitor: Visitor, hold_id: str | None) -> Hold | None:

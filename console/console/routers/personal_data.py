@@ -42,14 +42,14 @@ async def receipt(visitor: Acting, thing_id: ThingId) -> Response:
 
 
 @router.get("/erasures/{thing_id}/live")
-async def live(visitor: Acting, thing_id: ThingId, round: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:  # noqa: A002
-    return visitor.page("erasure_live", "users", **await _receipt(visitor, thing_id, round + 1))
+async def live(visitor: Acting, thing_id: ThingId, poll: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:
+    return visitor.page("erasure_live", "users", **await _receipt(visitor, thing_id, poll + 1))
 
 
-async def _receipt(visitor: Visitor, erasure_id: str, round_: int = 0) -> dict[str, object]:
+async def _receipt(visitor: Visitor, erasure_id: str, poll: int = 0) -> dict[str, object]:
     one = await visitor.api.users.erasure(erasure_id)
-    follows = one.completed_at is None and round_ < FOLLOWED
-    return {"one": one, "follows": follows, "round": round_, "every": EVERY_SECONDS}
+    follows = one.completed_at is None and poll < FOLLOWED
+    return {"one": one, "follows": follows, "poll": poll, "every": EVERY_SECONDS}
 
 
 def _sure(visitor: Visitor, user: User, *, problem: str = "") -> Response:

@@ -23,7 +23,7 @@ async def shown(visitor: Reading) -> Response:
 
 
 @router.get("/system/live")
-async def live(visitor: Reading, round: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:  # noqa: A002
+async def live(visitor: Reading, poll: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:
     """The part that is asked for again. It says so when the gateway does not answer: a page that stood still would lie."""
     try:
         system = await visitor.api.system()
@@ -33,15 +33,15 @@ async def live(visitor: Reading, round: Annotated[int, Query(ge=0, le=FOLLOWED)]
         if refused.status < 500:
             raise
         system = None
-    return visitor.page("system_live", "system", **_live(system, round + 1))
+    return visitor.page("system_live", "system", **_live(system, poll + 1))
 
 
-def _live(system: SystemHealth | None, round_: int = 0) -> dict[str, object]:
+def _live(system: SystemHealth | None, poll: int = 0) -> dict[str, object]:
     return {
         "system": system,
         "summary": summary_of(system) if system else None,
         "note_on": note_on,
-        "round": round_,
-        "follows": round_ < FOLLOWED,
+        "poll": poll,
+        "follows": poll < FOLLOWED,
         "every": EVERY_SECONDS,
     }
