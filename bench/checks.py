@@ -33,7 +33,7 @@ def balance(accepted: Iterable[str], arrived: Iterable[str]) -> Balance:
     return Balance(sum(key not in copies for key in wanted), twice + unasked)
 
 
-def delivered(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:
+def sent_once(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:
     """When all should have been: each id once with the provider, each row `sent`."""
     counted = balance(ids, (key for key, _ in lab.providers.for_channel(channel).arrivals()))
     return counted + Balance(max(0, lab.gateway.value(NOT_SENT) - counted.lost), 0) + unaccounted(lab)

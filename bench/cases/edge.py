@@ -49,7 +49,7 @@ def edge(run: Run) -> Result:
         baseline=baseline,
         ratio=value / baseline,
         percentiles=times,
-        balance=checks.delivered(lab, ids),
+        balance=checks.sent_once(lab, ids),
         target=at_most(growth, MAX_MEMORY_MIB, "MiB more in the gateway")
         & at_most(value / baseline, MAX_TIMES, "times p95"),
         more={

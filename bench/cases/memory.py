@@ -35,7 +35,7 @@ def memory_and_start(run: Run) -> Result:
     return Result(
         sum(rest[name].pss for name in MODULES),
         "MiB at rest",
-        balance=checks.delivered(lab, report.ids),
+        balance=checks.sent_once(lab, report.ids),
         target=at_most(max(idle[name] for name in MODULES), MAX_IDLE_CPU, "% of a core a service at rest"),
         more={
             "percent_of_a_core_at_rest": idle,

@@ -30,7 +30,7 @@ def alone(run: Run, seconds: float) -> tuple[list[float], checks.Balance]:
     warm = generate(lab.folder, plan(run, WARM_UP_SECONDS))
     urgent = generate(lab.folder, plan(run, seconds))
     checks.until_sent(lab, len(warm.accepted) + len(urgent.accepted))
-    return to_provider(lab, urgent), checks.delivered(lab, warm.ids + urgent.ids)
+    return to_provider(lab, urgent), checks.sent_once(lab, warm.ids + urgent.ids)
 
 
 def until_delivered(lab: Lab, urgent: LoadReport) -> None:

@@ -139,7 +139,7 @@ FROM unnest(CAST(:channels AS text[])) AS channel(name)
 async def oldest(connection: AsyncConnection, *, window_seconds: float) -> dict[tuple[str, str], float]:
     """(channel, status) → seconds, for `pending` (rows that could be published now) and `queued`; 0 if none waits.
 
-    `window_seconds`: the longest time by which a publishable row may be postponed.
+    `window_seconds`: the longest time by which a publishable row may be put off.
     """
     channels = {"channels": list(CHANNELS)}
     pending = await connection.execute(OLDEST_PENDING, {**channels, "window": window_seconds})

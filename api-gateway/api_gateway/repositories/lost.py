@@ -12,7 +12,7 @@ from chassis.json_values import to_json_text
 from chassis.postgres.autocommit import ids
 
 # One priority at a time, in the order in which a queue delivers its messages. For each priority the start of an index range
-# is read, so waiting rows of other priorities are not read.
+# is read, so waiting rows of other priorities are not read. `claimed_at` is the time of a worker's first report.
 REDRIVE_LOST = text("""
 WITH lost AS (
     SELECT picked.id

@@ -86,7 +86,7 @@ FROM p LEFT JOIN (
 """)  # noqa: S608 - constants of ours
 
 # Looks at the first rows of each priority, by the indexes of the relay and of the search for lost messages, and no further:
-# `due_at` may be postponed by a lease or by a pause between two look-ups, so the first row need not be the oldest. Scheduled
+# `due_at` may be put off by a lease or by a pause between two look-ups, so the first row need not be the oldest. Scheduled
 # and held rows wait because they are meant to. A replayed or released row waits since then (the last entry of its history).
 OLDEST = text("""
 WITH waiting AS (

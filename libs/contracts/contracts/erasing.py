@@ -18,11 +18,11 @@ class ErasureRequest(Contract):
 
 
 class ErasureProgress(Contract):
-    """The response. `finished`: all data has been examined, starting `seconds` ago. Otherwise the work continues, and the
+    """The response. `finished`: one pass has examined all data, starting `seconds` ago. Otherwise the pass continues, and the
     next response reports on it.
 
-    `open` notifications are with a worker or in a queue, which still holds their content: ask again. The counts cover all
-    data of the user, whenever it was erased. `failed_messages` counts the messages that this erasure removed from
+    `open`: how many notifications have not ended. A worker or a queue still holds their content: ask again. The counts cover
+    all data of the user, whenever it was erased. `failed_messages` counts the messages that this erasure removed from
     failed.queue.
     """
 

@@ -31,7 +31,7 @@ class LedgerQuestion(Contract):
 
 class LedgerFindings(Contract):
     """The response: the final events of the notifications that have ended, as the worker reported them, and the ids of
-    those in progress.
+    those that have not ended (`open`).
 
     The ledger does not know an id that is in neither.
     """

@@ -11,7 +11,7 @@ from templating.urls import is_dangerous
 
 _ATTRIBUTES = ("href", "xlink:href", "action", "formaction", "src", "background", "poster", "data")
 _PICTURES = frozenset({"src", "background", "poster"})  # there, `data:` is a picture inside the mail
-_MARKUPS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_LIQUID = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def check_links(source: TemplateSource) -> None:
@@ -21,6 +21,6 @@ def check_links(source: TemplateSource) -> None:
     for element in parse(source.html).find_all():
         for name in _ATTRIBUTES:
             if (value := element.attr(name)) is not None and any(
-                is_dangerous(piece, but_pictures=name in _PICTURES) for piece in _MARKUPS.split(value)
+                is_dangerous(piece, but_pictures=name in _PICTURES) for piece in _LIQUID.split(value)
             ):
                 raise TemplateError("unsafe_url", f"the {name} of <{element.tag}> would run code", "html")

@@ -44,13 +44,13 @@ def expand(parts: Mapping[str, str], library: Library) -> Expanded:
     """Only the parts that use snippets. Raises TemplateError with the part's name."""
     expanded: dict[str, str] = {}
     versions: dict[str, int] = {}
-    mark = _unused_mark([*parts.values(), *(snippet.content for snippet in library.values())])
+    separator = _unused_separator([*parts.values(), *(snippet.content for snippet in library.values())])
     for name, source in parts.items():
         try:
             if not uses_snippets(source):
                 continue
             check_lines(source)
-            expansion = _Expansion(library, mark)
+            expansion = _Expansion(library, separator)
             expanded[name] = expansion.part(source)
         except TemplateError as error:
             error.in_field(name)
@@ -77,11 +77,11 @@ def _without_snippet_tags(source: str) -> str:
     return "".join((*pieces, source[position:]))
 
 
-def _unused_mark(sources: list[str]) -> str:
-    mark = "__"
-    while any(mark in source for source in sources):
-        mark += "_"
-    return mark
+def _unused_separator(sources: list[str]) -> str:
+    separator = "__"
+    while any(separator in source for source in sources):
+        separator += "_"
+    return separator
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class _Expansion:
     """Expands one part. The limits bound the work, however often snippets name each other."""
 
     library: Library
-    mark: str
+    separator: str
     versions: dict[str, int] = field(default_factory=dict)
     renders: int = 0
     size: int = 0
@@ -175,7 +175,7 @@ class _Expansion:
 
     def _new_name(self, name: str, number: int) -> str:
         """A name that no source uses. Only arguments may end in a question mark."""
-        return f"{name.replace('?', f'{self.mark}q')}{self.mark}{number}"
+        return f"{name.replace('?', f'{self.separator}q')}{self.separator}{number}"
 
     def _snippet(self, name: str, path: _IncludePath) -> Snippet:
         if name in path.names:

@@ -99,7 +99,7 @@ class Erasures:
     def _pause(self, age: timedelta, progress: ErasureProgress) -> timedelta:
         """The pause before the gateway is asked again. It is short while the gateway is still erasing.
 
-        Otherwise it grows with the erasure's age, because an open notification may wait for a provider for hours.
+        Otherwise it grows with the erasure's age, because a notification in progress may wait for a provider for hours.
         """
         if not progress.finished:
             return timedelta(seconds=1)
