@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 
 
-def _strangers(gateway, number: int, **changes: object) -> list[dict[str, object]]:
+def _uncached_users(gateway, number: int, **changes: object) -> list[dict[str, object]]:
     item = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
     return [{**item, "user_id": str(gateway.peers.add_user().id)} for _ in range(number)]
 
@@ -22,9 +22,9 @@ def _questions(gateway) -> list[str]:
     return [one for one in gateway.peers.asked if one.startswith(("users", "templates"))]
 
 
-async def test_a_batch_of_a_thousand_strangers_and_many_templates_is_one_question_to_each_service(start) -> None:
+async def test_a_batch_of_a_thousand_uncached_users_and_many_templates_is_one_question_to_each_service(start) -> None:
     gateway = await start(rate_limit_per_minute=10_000)
-    items = _strangers(gateway, 1_000)
+    items = _uncached_users(gateway, 1_000)
     for number, item in enumerate(items):
         item["template_code"] = f"t{number % 100}"
         gateway.peers.add_template(code=item["template_code"])
@@ -37,7 +37,7 @@ async def test_versions_that_are_not_active_are_one_question_too(gateway) -> Non
     for code in codes:
         gateway.peers.add_template(code=code, version=2)
         gateway.peers.add_template(code=code, version=3)
-    items = [item | {"template_code": code} for code, item in zip(codes, _strangers(gateway, 20), strict=True)]
+    items = [item | {"template_code": code} for code, item in zip(codes, _uncached_users(gateway, 20), strict=True)]
     assert (await _batch(gateway, [item | {"template_version": 2} for item in items]))["accepted"] == 20
     assert _questions(gateway) == ["users 20", "templates 20", "templates 20"]
     outcome = await _batch(gateway, [item | {"template_version": 9} for item in items[:2]])
@@ -46,7 +46,7 @@ async def test_versions_that_are_not_active_are_one_question_too(gateway) -> Non
 
 async def test_a_user_whom_the_answer_leaves_out_is_unknown_and_the_others_are_not(gateway) -> None:
     gateway.peers.add_template()
-    items = _strangers(gateway, 3)
+    items = _uncached_users(gateway, 3)
     items.insert(1, {**items[0], "user_id": str(uuid4())})
     outcome = await _batch(gateway, items)
     assert [one["error"] for one in outcome["results"]] == [None, "user_not_found", None, None]

@@ -17,7 +17,7 @@ from template_service.services.reading import TemplateReader
 from templating import CompiledTemplate, TemplateError
 
 SECONDS = 1.0  # for an answer: whoever sends the notification waits for it
-TURN = "push texts"  # they share one turn among the callers that compile and render
+TURN = "push texts"  # all of them together count as one caller of those that compile and render
 MAX_TEMPLATES = 100
 
 
